@@ -1,0 +1,121 @@
+# make              build wgmeetd and wgmeet into build/
+# make demo         two peers behind two NATs find each other (installs what is missing)
+# make check        all tests (likewise)
+# make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
+#
+# V=1 shows the commands; SAN=1 builds with AddressSanitizer and UBSan into build-san/; CC=clang works.
+
+VERSION ?= 0.1
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DESTDIR ?=
+CFLAGS  ?= -O2 -g
+BUILD   ?= build$(if $(SAN),-san)
+PKG_CONFIG ?= pkg-config
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+LINK_HARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifneq ($(SAN),)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libsodium
+SERVER_LIBS := $(COMMON_LIBS) ldns
+CLIENT_LIBS := $(COMMON_LIBS) ldns libcares
+TEST_LIBS   := $(SERVER_LIBS) libcares check
+
+pkg = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARN) $(HARDEN) $(SANITIZE) -MMD -MP $(CPPFLAGS) $(CFLAGS)
+LINK = $(Q)$(CC) $(ALL_CFLAGS) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(subst $(BUILD)/,,$@)")
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+COMMON := $(call objects,common)
+SERVER := $(call objects,server)
+CLIENT := $(call objects,client)
+UNIT   := $(call objects,test)
+
+# What a worker links of its own: the half of the server that faces the network.
+WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/query server/answer server/snapshot \
+	common/channel common/key common/log common/records common/name)
+
+all: $(BUILD)/wgmeetd $(BUILD)/wgmeet
+
+# common/ sees common/, a program sees itself and common/, tests see all.
+$(BUILD)/common/%.o: INCLUDE = -Icommon
+$(BUILD)/server/%.o: INCLUDE = -Iserver -Icommon
+$(BUILD)/client/%.o: INCLUDE = -Iclient -Icommon
+$(BUILD)/test/%.o:   INCLUDE = -Itest -Iserver -Iclient -Icommon
+
+$(BUILD)/%.o: %.c | packages
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(INCLUDE) $(call pkg,--cflags,$(TEST_LIBS)) -c -o $@ $<
+
+$(BUILD)/wgmeetd: $(SERVER) $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(SERVER_LIBS))
+
+$(BUILD)/wgmeet: $(CLIENT) $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(CLIENT_LIBS))
+
+# The unit tests link everything but the programs' main().
+$(BUILD)/test/unit: $(UNIT) $(COMMON) $(filter-out %/main.o,$(SERVER) $(CLIENT))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+$(BUILD)/test/contract: $(BUILD)/test/e2e/contract.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+$(BUILD)/test/mock: $(BUILD)/test/e2e/mock.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+$(BUILD)/test/memscan: $(BUILD)/test/e2e/memscan.o
+	$(call say,LD)
+	$(LINK)
+
+$(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test)
+
+demo: | deps-demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) contrib/demo/demo.sh
+
+check: | deps-check
+	@$(MAKE) --no-print-directory tests check-layers
+	@BUILD=$(abspath $(BUILD)) test/check.sh
+
+check-layers: $(WORKER)
+	@BUILD=$(BUILD) test/layers.sh $(WORKER)
+
+deps-demo deps-check: deps-%:
+	@contrib/build/deps.sh $*
+
+packages:
+	@$(PKG_CONFIG) --exists $(TEST_LIBS) || contrib/build/deps.sh --tell build
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(BUILD)/wgmeetd $(DESTDIR)$(SBINDIR)/wgmeetd
+	install -m 755 $(BUILD)/wgmeet $(DESTDIR)$(BINDIR)/wgmeet
+	install -m 644 man/wgmeetd.conf.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 man/wgmeetd.8 man/wgmeet.8 $(DESTDIR)$(MANDIR)/man8/
+
+clean:
+	rm -rf build build-san
+
+.PHONY: all tests demo check check-layers deps-demo deps-check packages install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,97 @@
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+	const char *name;
+	bool journal;
+	bool verbose;
+} out = {.name = "wgmeet"};
+
+void log_init(const char *name, bool verbose)
+{
+	out.name = name;
+	out.verbose = verbose;
+	out.journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+}
+
+void log_name(const char *name)
+{
+	out.name = name;
+}
+
+/* One write(2) a line: lines of several processes on one pipe do not mix. */
+static void line(int level, int err, const char *fmt, va_list ap)
+{
+	char buf[1024];
+	size_t n = 0, cap = sizeof(buf) - 1;
+	int r;
+
+	if (out.journal)
+		r = snprintf(buf, cap, "<%d>", level);
+	else
+		r = snprintf(buf, cap, "%s: ", out.name);
+	n = (size_t)r < cap ? (size_t)r : cap - 1;
+	r = vsnprintf(buf + n, cap - n, fmt, ap);
+	n = r < 0 ? n : (size_t)r < cap - n ? n + (size_t)r : cap - 1;
+	if (err != 0) {
+		r = snprintf(buf + n, cap - n, ": %s", strerror(err));
+		n = (size_t)r < cap - n ? n + (size_t)r : cap - 1;
+	}
+	buf[n++] = '\n';
+	if (write(STDERR_FILENO, buf, n) < 0)
+		return; /* nobody to tell it to */
+}
+
+#define LINE(level, err)                                                                                     \
+	do {                                                                                                 \
+		int e_ = (err);                                                                              \
+		va_list ap_;                                                                                 \
+		va_start(ap_, fmt);                                                                          \
+		line((level), e_, fmt, ap_);                                                                 \
+		va_end(ap_);                                                                                 \
+	} while (0)
+
+void warn(const char *fmt, ...)
+{
+	LINE(4, errno);
+}
+
+void warnx(const char *fmt, ...)
+{
+	LINE(4, 0);
+}
+
+void info(const char *fmt, ...)
+{
+	LINE(6, 0);
+}
+
+void debug(const char *fmt, ...)
+{
+	if (out.verbose)
+		LINE(7, 0);
+}
+
+void die(const char *fmt, ...)
+{
+	LINE(3, errno);
+	exit(EXIT_WRONG);
+}
+
+void diex(const char *fmt, ...)
+{
+	LINE(3, 0);
+	exit(EXIT_WRONG);
+}
+
+void die_usage(const char *fmt, ...)
+{
+	LINE(3, 0);
+	exit(EXIT_USAGE);
+}

@@ -1,0 +1,36 @@
+/* The naming contract that both programs share: how a peer is called in DNS, and what its TXT record says.
+ *
+ *     <base32 of the key>._wireguard._udp.<zone>     SRV 0 0 PORT itself, A or AAAA, TXT
+ *
+ * DNS-SD (RFC 6763) with the key as the instance's name; RFC 4648 base32 in lower case, without its padding, or with
+ * it for clients that ask so.
+ */
+#ifndef WGMEET_RECORDS_H
+#define WGMEET_RECORDS_H
+
+#include "key.h"
+#include "name.h"
+#include "wgdev.h"
+
+#define RECORDS_SERVICE     "_wireguard"
+#define RECORDS_PROTO       "_udp"
+#define RECORDS_SERVICE_LEN 16 /* \x0a_wireguard\x04_udp */
+#define RECORDS_TXTVERS     "txtvers=1"
+#define RECORDS_TXT_MAX     16384 /* octets of RDATA */
+
+/* _wireguard._udp.<zone>; false if the zone's name leaves no room for a peer's. */
+bool records_service_name(const struct name *zone, struct name *out);
+bool records_instance_name(const struct name *zone, const uint8_t key[KEY_LEN], bool padded, struct name *out);
+
+/* The strings of a TXT's RDATA that are the same for every peer come first: "txtvers=1", "pub=" and the key. */
+#define RECORDS_TXT_HEAD (1 + 9 + 1 + 4 + KEY_BASE64)
+void records_txt_head(const uint8_t key[KEY_LEN], uint8_t out[RECORDS_TXT_HEAD]);
+
+/* "allowed=CIDR,CIDR", "allowed2=...": whole CIDRs, at most 255 octets a string, and "more=1" where the RDATA would pass
+ * RECORDS_TXT_MAX. Returns the octets written, 0 for an empty list; cap must be RECORDS_TXT_MAX. */
+size_t records_txt_allowed(const struct wg_allowedip *ips, size_t len, uint8_t *out, size_t cap);
+
+/* Finds "pub=" in a TXT's RDATA. 1: there and *key is it; 0: not there; -1: there and no key, or given twice. */
+int records_txt_pub(const uint8_t *rdata, size_t len, uint8_t key[KEY_LEN]);
+
+#endif

@@ -1,0 +1,126 @@
+#include "sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static const struct powers {
+	bool net_admin;  /* keeps CAP_NET_ADMIN, if it has it */
+	bool empty_root; /* sees no file */
+} powers[] = {
+    [SANDBOX_OBSERVER] = {.net_admin = true},
+    [SANDBOX_WORKER] = {.empty_root = true},
+    [SANDBOX_SETTER] = {.net_admin = true},
+    [SANDBOX_RESOLVER] = {.empty_root = true},
+};
+
+static bool find_number(const char *text, struct sandbox_user *out)
+{
+	char *end;
+	unsigned long uid = strtoul(text, &end, 10), gid = uid;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	if (*end == ':' && end[1] >= '0' && end[1] <= '9')
+		gid = strtoul(end + 1, &end, 10);
+	/* The highest number means "no change" to setresuid(2). */
+	if (*end != '\0' || uid >= UINT32_MAX || gid >= UINT32_MAX)
+		return false;
+	*out = (struct sandbox_user){.uid = (uid_t)uid, .gid = (gid_t)gid};
+	return true;
+}
+
+bool sandbox_find_user(const char *text, struct sandbox_user *out)
+{
+	const struct passwd *pw;
+
+	if (find_number(text, out))
+		return true;
+	pw = getpwnam(text);
+	if (pw == NULL)
+		return false;
+	*out = (struct sandbox_user){.uid = pw->pw_uid, .gid = pw->pw_gid};
+	return true;
+}
+
+bool sandbox_has_net_admin(void)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
+}
+
+/* A directory that has no name any more: nothing is in it, and nothing can be made in it. */
+static void enter_empty_root(void)
+{
+	char path[] = "/tmp/wgmeet.XXXXXX", run[] = "/run/wgmeet.XXXXXX";
+	const char *made = mkdtemp(run);
+	int fd;
+
+	if (made == NULL)
+		made = mkdtemp(path);
+	if (made == NULL)
+		die("cannot make an empty directory for chroot in /run or /tmp");
+	fd = open(made, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (rmdir(made) < 0 || fd < 0 || fchdir(fd) < 0 || chroot(".") < 0)
+		die("chroot to an empty directory");
+	close(fd);
+}
+
+static void verify(const struct powers *p, const struct sandbox_user *user)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+		diex("no_new_privs or not dumpable did not hold");
+	if (getresuid(&r, &e, &s) < 0 || getresgid(&rg, &eg, &sg) < 0)
+		die("getresuid");
+	if (user != NULL && (r != user->uid || e != r || s != r || rg != user->gid || eg != rg || sg != rg))
+		diex("the change of the user did not hold");
+	if (capng_get_caps_process() < 0)
+		diex("cannot read the capabilities");
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) != 0 && !(p->net_admin && cap == CAP_NET_ADMIN))
+			diex("capability %d did not drop", cap);
+}
+
+void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
+{
+	const struct powers *p = &powers[role];
+	bool root = geteuid() == 0;
+	bool net_admin = p->net_admin && sandbox_has_net_admin();
+
+	if (!root)
+		user = NULL;
+	if (capng_get_caps_process() < 0)
+		diex("cannot read the capabilities");
+	if (p->empty_root && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_CHROOT) != 0)
+		enter_empty_root();
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (net_admin)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+	if (user != NULL) {
+		if (capng_change_id((int)user->uid, (int)user->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+			die("cannot become user %u", (unsigned)user->uid);
+	} else {
+		/* The bounding set takes CAP_SETPCAP to clear; without it there is nothing to gain from the set either. */
+		if (capng_apply(root ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) != 0)
+			die("cannot drop capabilities");
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+			die("cannot drop ambient capabilities");
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		die("prctl");
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){0}) < 0)
+		die("setrlimit");
+	verify(p, user);
+}

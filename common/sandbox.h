@@ -1,0 +1,39 @@
+/* What each process may do: one table of powers, entered once and for good. Whatever does not drop is fatal.
+ *
+ *     role       user                  capabilities    root directory
+ *     observer   ObserverUser          CAP_NET_ADMIN   the host's
+ *     worker     User                  none            empty
+ *     setter     as started            CAP_NET_ADMIN   the host's
+ *     resolver   nobody                none            empty
+ *
+ * All: no_new_privs, not dumpable (no ptrace(2), no /proc/PID/mem by others of the same user), no core file. A
+ * program that was not started as root keeps its user, and the directory too if it may not change it.
+ */
+#ifndef WGMEET_SANDBOX_H
+#define WGMEET_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum sandbox_role {
+	SANDBOX_OBSERVER,
+	SANDBOX_WORKER,
+	SANDBOX_SETTER,
+	SANDBOX_RESOLVER,
+};
+
+struct sandbox_user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* "name", "uid" or "uid:gid". False if there is no such user. */
+bool sandbox_find_user(const char *text, struct sandbox_user *out);
+
+/* `user` NULL, or a process that is not root: the user stays. Dies if anything fails. */
+void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user);
+
+bool sandbox_has_net_admin(void);
+
+#endif

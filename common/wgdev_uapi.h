@@ -1,0 +1,51 @@
+/* A userspace WireGuard (wireguard-go, boringtun) over its UAPI socket, /var/run/wireguard/NAME.sock.
+ *
+ * A stopped daemon still has a listening socket: it accepts and never answers. So a read is a small machine that
+ * never blocks; its owner waits on `fd`, and judges by the clock:
+ *
+ *     start --> connected, "get=1" sent --> step, step, ... --> 0: `dev` is whole
+ *                                              `-----------> -errno: closed
+ *
+ * The answer's secrets are stepped over, and the buffer is wiped.
+ */
+#ifndef WGMEET_WGDEV_UAPI_H
+#define WGMEET_WGDEV_UAPI_H
+
+#include "wgdev.h"
+
+#define WGDEV_UAPI_DIR "/var/run/wireguard"
+
+struct wgdev_uapi {
+	int fd;           /* -1: no read is under way */
+	size_t have;      /* octets of an unfinished line in buf */
+	bool in_peer;     /* a public_key= was seen */
+	char buf[4096];   /* longer than the longest line there is */
+};
+
+/* Is there a socket of that name? It may be stale. */
+bool wgdev_uapi_exists(const char *name);
+
+/* Begins a read; `dev` is reset. 0, or -ENOENT no socket, -ECONNREFUSED a stale one, -EACCES not for us, -EAGAIN
+ * the daemon's queue is full (it hangs), another -errno. */
+int wgdev_uapi_start(struct wgdev_uapi *u, const char *name, struct wg_device *dev);
+/* 0: done and closed. -EAGAIN: wait for u->fd. Another -errno: failed and closed; -EBADMSG for an answer that is
+ * none, -ECONNRESET for one that ends early. */
+int wgdev_uapi_step(struct wgdev_uapi *u, struct wg_device *dev);
+void wgdev_uapi_close(struct wgdev_uapi *u);
+
+/* One line without its newline, as step() takes them. 0 go on, 1 the end (errno=0), or -errno. Wipes nothing. */
+int wgdev_uapi_line(struct wgdev_uapi *u, const char *line, struct wg_device *dev);
+
+/* The whole read, for a program that has nothing else to do. -ETIMEDOUT after timeout_ms. */
+int wgdev_uapi_read(const char *name, int timeout_ms, struct wg_device *dev);
+
+/* As in wgdev_kernel.h, with update_only=true. 0 or -errno. */
+int wgdev_uapi_set_endpoint(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN],
+    const struct endpoint *ep);
+int wgdev_uapi_kick(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s);
+
+/* The request's text, for tests and set_endpoint(). Returns its length; cap 512 is enough. */
+size_t wgdev_uapi_format_endpoint(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], const struct endpoint *ep);
+size_t wgdev_uapi_format_kick(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s);
+
+#endif

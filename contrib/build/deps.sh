@@ -1,0 +1,54 @@
+#!/bin/sh
+# deps.sh [--tell] build|demo|check - Debian packages that building, the demo or the tests need and that are not there
+# are installed, saying so; without root or apt, or with --tell, it only says which they are, and fails.
+set -eu
+
+tell=
+[ "$1" = --tell ] && { tell=1; shift; }
+
+build="gcc libc6-dev make pkg-config libc-ares-dev libldns-dev libmnl-dev libnl-3-dev libnl-route-3-dev libinih-dev
+	libcap-ng-dev libsodium-dev check"
+net="wireguard-tools nftables iproute2 iputils-ping bind9-dnsutils util-linux procps"
+
+# The kernel's WireGuard where it is, else the one in userspace.
+wireguard() {
+	modprobe -nq wireguard 2>/dev/null || [ -d /sys/module/wireguard ] || echo wireguard-go
+}
+
+case $1 in
+build) want=$build ;;
+demo) want="$build $net $(wireguard)" ;;
+check) want="$build $net wireguard-go knot nsd mandoc libcap2-bin qemu-system-x86 busybox-static cpio kmod gzip" ;;
+*) echo "usage: deps.sh [--tell] build|demo|check" >&2; exit 2 ;;
+esac
+
+missing=
+if command -v dpkg-query >/dev/null; then
+	for p in $want; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
+	done
+elif [ -z "$tell" ]; then
+	exit 0 # not Debian: the build says what it does not find
+else
+	missing=" $(echo $want)"
+fi
+[ -n "$missing" ] || exit 0
+
+if [ -z "$tell" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "installing:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	# knot and nsd come for their zone checkers: their daemons shall not start.
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod +x $policy
+		trap 'rm -f $policy' EXIT
+	fi
+	# shellcheck disable=SC2086 # a list
+	apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	exit 0
+fi
+echo "missing:$missing" >&2
+echo "install them as root: apt-get install$missing" >&2
+exit 1
