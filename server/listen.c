@@ -1,0 +1,133 @@
+#include "listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* A burst that comes while a worker is not on the processor waits here: some 600 queries. The kernel cuts it to
+ * net.core.rmem_max. */
+#define RECEIVE_BUFFER (1 << 20)
+#define TCP_BACKLOG    128
+
+static void set(int fd, int level, int option, int value, const char *what)
+{
+	if (setsockopt(fd, level, option, &value, sizeof(value)) < 0)
+		die("setsockopt %s", what);
+}
+
+static int open_socket(const struct endpoint *ep, int type, bool shared)
+{
+	int fd = socket(ep->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	/* [::]:53 and 0.0.0.0:53 are two sockets: an IPv4 client is never seen as ::ffff:a.b.c.d. */
+	if (ep->family == AF_INET6)
+		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
+	/* An address may come later than the server: a tunnel's, or one that moves between hosts. */
+	if (ep->family == AF_INET)
+		set(fd, IPPROTO_IP, IP_FREEBIND, 1, "IP_FREEBIND");
+	else
+		set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1, "IPV6_FREEBIND");
+	if (type == SOCK_STREAM) /* connections of a server that was stopped may still be in TIME_WAIT */
+		set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+	if (shared) /* each worker has a socket of its own, and the kernel spreads the clients over them */
+		set(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+	return fd;
+}
+
+static int bind_socket(const struct endpoint *ep, int type, bool shared)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(ep, &sa);
+	int fd = open_socket(ep, type, shared), err;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0 || (type == SOCK_STREAM && listen(fd, TCP_BACKLOG) < 0)) {
+		err = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = err;
+		return -1;
+	}
+	return fd;
+}
+
+_Noreturn static void die_bind(const struct endpoint *ep, int type)
+{
+	const char *proto = type == SOCK_DGRAM ? "udp" : "tcp";
+	char text[ENDPOINT_TEXT], owner[128];
+	int err = errno;
+
+	endpoint_to_text(ep, text);
+	if (err == EADDRINUSE) {
+		port_owner(proto, ep->port, owner);
+		diex("cannot listen on %s (%s): the port is taken%s%s; stop that program, or give another address or port "
+		     "with --listen or Listen =%s", text, proto, *owner != '\0' ? " by " : "", owner,
+		    strstr(owner, "systemd-resolve") != NULL ?
+		        " (systemd-resolved only holds 127.0.0.53 and 127.0.0.54: listen on the host's own addresses instead "
+		        "of all, or set DNSStubListener=no)" : "");
+	}
+	if (err == EACCES)
+		diex("cannot listen on %s (%s): ports below 1024 need CAP_NET_BIND_SERVICE; run as root, or grant it "
+		     "(AmbientCapabilities=CAP_NET_BIND_SERVICE in a systemd unit), or listen on a higher port", text, proto);
+	errno = err;
+	die("cannot listen on %s (%s)", text, proto);
+}
+
+/* SO_REUSEPORT would let a second server of the same user share the port and take half of the queries. So the port is
+ * first taken without it. */
+static void probe(const struct endpoint *ep, int type)
+{
+	int fd = bind_socket(ep, type, false);
+
+	if (fd < 0)
+		die_bind(ep, type);
+	close(fd);
+}
+
+static void prepare_udp(int fd, const struct listener *l, sa_family_t family)
+{
+	int size = RECEIVE_BUFFER;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* less is fine */
+	if (family == AF_INET) {
+		/* No forged ICMP shall make the kernel believe in a small path and send fragments. */
+		set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT, "IP_MTU_DISCOVER");
+		if (l->wildcard)
+			set(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO");
+	} else {
+		set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT, "IPV6_MTU_DISCOVER");
+		if (l->wildcard)
+			set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
+	}
+}
+
+void listen_open(const struct listen_list *list, size_t workers, struct listener *out)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		probe(&list->at[i], SOCK_DGRAM);
+		probe(&list->at[i], SOCK_STREAM);
+	}
+	for (size_t w = 0; w < workers; w++) {
+		for (size_t i = 0; i < list->len; i++) {
+			const struct endpoint *ep = &list->at[i];
+			struct listener *l = &out[w * list->len + i];
+
+			l->wildcard = endpoint_addr_is_any(ep);
+			l->udp = bind_socket(ep, SOCK_DGRAM, true);
+			if (l->udp < 0)
+				die_bind(ep, SOCK_DGRAM);
+			prepare_udp(l->udp, l, ep->family);
+			l->tcp = bind_socket(ep, SOCK_STREAM, true);
+			if (l->tcp < 0)
+				die_bind(ep, SOCK_STREAM);
+			/* An answer is written whole; nothing is gained by waiting for more. */
+			set(l->tcp, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+		}
+	}
+}

@@ -1,0 +1,152 @@
+/* wgmeetd: parse, bind, fork, drop, loop.
+ *
+ *     main --fork--> worker x N    before anything secret was read
+ *       `----------> observer      this process: the service manager knows its pid
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "config.h"
+#include "log.h"
+#include "observer.h"
+#include "sandbox.h"
+#include "source.h"
+#include "worker.h"
+#include "zone.h"
+
+static void print_zones(const struct config *config)
+{
+	for (size_t i = 0; i < config->zones_len; i++) {
+		struct zone zone = {0};
+		int r;
+
+		observer_read_once(config, &config->zones[i], &zone);
+		r = zone_print(&zone, stdout);
+		if (r < 0)
+			diex("cannot print the zone: %s", strerror(-r));
+		zone_free(&zone);
+	}
+}
+
+static struct sandbox_user find_user(const char *name, const char *option)
+{
+	struct sandbox_user user = {0};
+
+	if (geteuid() == 0 && !sandbox_find_user(name, &user))
+		die_usage("there is no user %s: `useradd --system --no-create-home --shell /usr/sbin/nologin %s`, or name "
+		          "another with --%s (a number will do)", name, name, option);
+	return user;
+}
+
+/* A userspace device's socket is root's alone, as its daemon makes it. Then the observer stays uid 0; of root's powers it
+ * keeps none but CAP_NET_ADMIN all the same. */
+static bool needs_root(const struct config *config, const struct sandbox_user *user)
+{
+	for (size_t i = 0; i < config->zones_len; i++) {
+		char path[64];
+		struct stat st;
+
+		snprintf(path, sizeof(path), WGDEV_UAPI_DIR "/%s.sock", config->zones[i].device);
+		if (config->zones[i].device[0] == '\0' || stat(path, &st) < 0 || st.st_uid == user->uid)
+			continue;
+		if ((st.st_gid == user->gid && (st.st_mode & 0020) != 0) || (st.st_mode & 0002) != 0)
+			continue;
+		info("%s is root's: the observer stays uid 0, with CAP_NET_ADMIN only", path);
+		return true;
+	}
+	return false;
+}
+
+static void check_capability(const struct config *config)
+{
+	if (sandbox_has_net_admin())
+		return;
+	for (size_t i = 0; i < config->zones_len; i++)
+		if (config->zones[i].device[0] != '\0' && !wgdev_uapi_exists(config->zones[i].device))
+			diex("%s", source_capability_hint);
+}
+
+/* The state directory is the observer's, if it is not already. */
+static void own_state(const struct config *config, const struct sandbox_user *user)
+{
+	const char *dir = config->server.state_directory;
+	struct stat st;
+
+	if (*dir == '\0')
+		return;
+	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		die_usage("StateDirectory = %s: there is no such directory; make it, or leave the option out", dir);
+	if (geteuid() == 0 && st.st_uid == 0 && user->uid != 0 && chown(dir, user->uid, user->gid) < 0)
+		warn("%s: cannot give it to the observer", dir);
+}
+
+static void close_all(const struct listener *listeners, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		close(listeners[i].udp);
+		close(listeners[i].tcp);
+	}
+}
+
+static void start_workers(const struct config *config, const struct sandbox_user *user, struct observer_worker *workers)
+{
+	size_t n = config->server.workers, each = config->server.listen.len;
+	struct listener *listeners = calloc(n * each, sizeof(*listeners));
+
+	if (listeners == NULL)
+		die("out of memory");
+	listen_open(&config->server.listen, n, listeners);
+	for (size_t i = 0; i < n; i++) {
+		int channel[2];
+
+		channel_pair(channel);
+		workers[i] = (struct observer_worker){.channel = channel[0], .pid = fork()};
+		if (workers[i].pid < 0)
+			die("fork");
+		if (workers[i].pid == 0) {
+			/* Only its own sockets and its own end: a sister's channel must close when the observer does. */
+			for (size_t j = 0; j <= i; j++)
+				close(workers[j].channel);
+			close_all(listeners, 0, i * each);
+			close_all(listeners, (i + 1) * each, n * each);
+			worker_run((unsigned)i, channel[1], listeners + i * each, each, config->zones_len, user);
+		}
+		close(channel[1]);
+	}
+	close_all(listeners, 0, n * each);
+	free(listeners);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct config config;
+	static struct observer_worker workers[CONFIG_WORKERS];
+	struct sandbox_user worker_user, observer_user;
+
+	log_init("wgmeetd", false);
+	config_read(&config, argc, argv);
+	log_init("wgmeetd", config.server.verbose);
+	if (config.check) {
+		printf("the configuration is fine: %zu zone%s\n", config.zones_len, config.zones_len == 1 ? "" : "s");
+		return EXIT_FINE;
+	}
+	check_capability(&config);
+	if (config.print_zone) {
+		print_zones(&config);
+		return EXIT_FINE;
+	}
+	worker_user = find_user(config.server.user, "user");
+	observer_user = find_user(config.server.observer_user, "observer-user");
+	if (geteuid() == 0 && needs_root(&config, &observer_user))
+		observer_user = (struct sandbox_user){0};
+	own_state(&config, &observer_user);
+	start_workers(&config, &worker_user, workers);
+	sandbox_enter(SANDBOX_OBSERVER, &observer_user);
+	observer_run(&config, workers, config.server.workers);
+	return EXIT_FINE;
+}

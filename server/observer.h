@@ -1,0 +1,22 @@
+/* The observer: reads the devices on a clock, makes zones of them, and hands each change to the workers.
+ *
+ *     source --> struct wg_device --same as before?--> zone --same content?--> serial, snapshot --> every worker
+ */
+#ifndef WGMEET_OBSERVER_H
+#define WGMEET_OBSERVER_H
+
+#include "config.h"
+
+struct observer_worker {
+	int channel;
+	pid_t pid;
+};
+
+/* Runs until SIGTERM or SIGINT, then returns; dies if a worker does. The caller has entered the sandbox. */
+void observer_run(const struct config *config, const struct observer_worker *workers, size_t workers_len);
+
+/* One read, for --print-zone: 0 and a zone, or dies. */
+struct zone;
+void observer_read_once(const struct config *config, const struct zone_conf *conf, struct zone *zone);
+
+#endif

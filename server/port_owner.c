@@ -1,0 +1,93 @@
+/* Who has a port? /proc/net tells the socket's inode and user, /proc/PID/fd the program; only root sees all of them. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "listen.h"
+
+static bool find_inode(const char *table, uint16_t port, unsigned long *inode, unsigned *uid)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *fp;
+
+	snprintf(path, sizeof(path), "/proc/net/%s", table);
+	fp = fopen(path, "re");
+	if (fp == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), fp) != NULL) {
+		unsigned local, state;
+
+		/* sl local rem st tx:rx tr:when retrnsmt uid timeout inode; TCP: 0A is LISTEN, UDP: 07 is unconnected */
+		found = sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", &local, &state, uid, inode) == 4 &&
+		    local == port && (state == 0x0a || state == 0x07);
+	}
+	fclose(fp);
+	return found;
+}
+
+static bool holds(const char *pid, const char *target)
+{
+	char path[300], link[64];
+	struct dirent *e;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir != NULL && !found && (e = readdir(dir)) != NULL) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
+
+		link[n < 0 ? 0 : n] = '\0';
+		found = strcmp(link, target) == 0;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return found;
+}
+
+static void program_of(const char *pid, char *out, size_t cap)
+{
+	char path[300], name[32] = "?";
+	FILE *fp;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	fp = fopen(path, "re");
+	if (fp != NULL) {
+		if (fgets(name, sizeof(name), fp) != NULL)
+			name[strcspn(name, "\n")] = '\0';
+		fclose(fp);
+	}
+	snprintf(out, cap, "%s (pid %.16s)", name, pid);
+}
+
+const char *port_owner(const char *proto, uint16_t port, char out[128])
+{
+	char target[64], table6[8];
+	unsigned long inode;
+	unsigned uid;
+	struct dirent *e;
+	DIR *dir;
+
+	out[0] = '\0';
+	snprintf(table6, sizeof(table6), "%s6", proto);
+	if (!find_inode(proto, port, &inode, &uid) && !find_inode(table6, port, &inode, &uid))
+		return out;
+	snprintf(out, 128, "a program of user %u", uid);
+	snprintf(target, sizeof(target), "socket:[%lu]", inode);
+	dir = opendir("/proc");
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && holds(e->d_name, target)) {
+			program_of(e->d_name, out, 128);
+			break;
+		}
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return out;
+}

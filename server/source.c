@@ -1,0 +1,122 @@
+#include "source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const char source_capability_hint[] =
+    "reading a WireGuard device needs CAP_NET_ADMIN: run wgmeetd as root (it keeps no more than that), or give it "
+    "AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, or `setcap cap_net_admin+ep wgmeetd`; a file written by "
+    "`wg show DEV dump` (--dump-file) needs none";
+
+void source_init(struct source *s, const struct zone_conf *conf)
+{
+	memset(s, 0, sizeof(*s));
+	s->conf = conf;
+	s->uapi.fd = -1;
+}
+
+static enum source_result judge(struct source *s, int err)
+{
+	const char *dev = s->conf->device;
+
+	switch (-err) {
+	case 0:
+		return SOURCE_READ;
+	case ENODEV:
+	case ENOENT:
+	case ECONNREFUSED:
+		snprintf(s->why, sizeof(s->why), "device %s is not there", dev);
+		return SOURCE_ABSENT;
+	case EOPNOTSUPP:
+		snprintf(s->why, sizeof(s->why), "device %s is there, but it is no WireGuard device", dev);
+		return SOURCE_ABSENT;
+	case EPERM:
+		snprintf(s->why, sizeof(s->why), "may not read device %s: CAP_NET_ADMIN is missing", dev);
+		return SOURCE_FAILED;
+	case EACCES:
+		snprintf(s->why, sizeof(s->why),
+		    "may not open %s's socket in " WGDEV_UAPI_DIR ": start wgmeetd after the device, or with --observer-user root",
+		    dev);
+		return SOURCE_FAILED;
+	default:
+		snprintf(s->why, sizeof(s->why), "cannot read device %s: %s", dev, strerror(-err));
+		return SOURCE_FAILED;
+	}
+}
+
+static enum source_result start_file(struct source *s, struct wg_device *dev)
+{
+	const char *path = s->conf->dump_file, *what;
+	size_t line;
+	int r = wgdev_dump_read(path, &s->stamp, dev, &line, &what);
+
+	if (r >= 0)
+		return r == 0 ? SOURCE_READ : SOURCE_SAME;
+	if (r == -EBADMSG)
+		snprintf(s->why, sizeof(s->why), "%.128s:%zu: %s", path, line, what);
+	else
+		snprintf(s->why, sizeof(s->why), "%.128s: %s", path, strerror(-r));
+	if (r == -ENOENT || r == -ENOTDIR) {
+		memset(&s->stamp, 0, sizeof(s->stamp));
+		return SOURCE_ABSENT;
+	}
+	return SOURCE_FAILED;
+}
+
+static enum source_result start_kernel(struct source *s, struct wg_device *dev)
+{
+	int r = 0;
+
+	s->userspace = false;
+	if (s->kernel == NULL)
+		r = wgdev_kernel_open(s->conf->family, &s->kernel);
+	if (r == 0)
+		r = wgdev_kernel_dump(s->kernel, s->conf->device, dev);
+	/* A module that was unloaded takes its family's number with it. */
+	if (r == -ENOENT || r == -EINVAL) {
+		wgdev_kernel_close(s->kernel);
+		s->kernel = NULL;
+	}
+	return judge(s, r);
+}
+
+enum source_result source_start(struct source *s, struct wg_device *dev)
+{
+	int r;
+
+	if (s->conf->dump_file[0] != '\0')
+		return start_file(s, dev);
+	/* As wg(8) does: a socket of that name stands for the device, unless nobody listens there any more. */
+	if (!wgdev_uapi_exists(s->conf->device))
+		return start_kernel(s, dev);
+	r = wgdev_uapi_start(&s->uapi, s->conf->device, dev);
+	if (r == -ECONNREFUSED || r == -ENOENT)
+		return start_kernel(s, dev);
+	s->userspace = true;
+	if (r == 0)
+		return SOURCE_PENDING;
+	return judge(s, r == -EAGAIN ? -ETIMEDOUT : r);
+}
+
+enum source_result source_step(struct source *s, struct wg_device *dev)
+{
+	int r = wgdev_uapi_step(&s->uapi, dev);
+
+	return r == -EAGAIN ? SOURCE_PENDING : judge(s, r);
+}
+
+int source_fd(const struct source *s)
+{
+	return s->uapi.fd;
+}
+
+void source_cancel(struct source *s)
+{
+	wgdev_uapi_close(&s->uapi);
+}
+
+void source_forget(struct source *s)
+{
+	memset(&s->stamp, 0, sizeof(s->stamp));
+}

@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "worker.h"
+
+#define BATCH   64
+#define BATCHES 16 /* in a row from one socket, then the others have their turn */
+
+union control {
+	struct cmsghdr align;
+	uint8_t buf[CMSG_SPACE(sizeof(struct in6_pktinfo))]; /* an in_pktinfo is smaller */
+};
+
+static struct {
+	uint8_t buf[BATCH][DNS_UDP_MAX + ANSWER_SLACK];
+	struct sockaddr_storage from[BATCH];
+	union control control[BATCH];
+	struct iovec in_iov[BATCH], out_iov[BATCH];
+	struct mmsghdr in[BATCH], out[BATCH];
+	struct query query[BATCH];
+} u;
+
+static int receive(const struct listener *l)
+{
+	for (size_t i = 0; i < BATCH; i++) {
+		u.in_iov[i] = (struct iovec){.iov_base = u.buf[i], .iov_len = DNS_UDP_MAX};
+		u.in[i].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_namelen = sizeof(u.from[i]),
+		    .msg_iov = &u.in_iov[i], .msg_iovlen = 1};
+		if (l->wildcard) {
+			u.in[i].msg_hdr.msg_control = &u.control[i];
+			u.in[i].msg_hdr.msg_controllen = sizeof(u.control[i]);
+		}
+	}
+	return recvmmsg(l->udp, u.in, BATCH, MSG_DONTWAIT, NULL);
+}
+
+/* What told us the address that was asked tells the kernel the address to answer from. The interface is left to the
+ * routes, but a link-local address means nothing without it. */
+static void answer_from(struct msghdr *mh)
+{
+	struct cmsghdr *c = mh->msg_controllen > 0 ? CMSG_FIRSTHDR(mh) : NULL;
+
+	if (c == NULL)
+		return;
+	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo *info = (void *)CMSG_DATA(c);
+
+		info->ipi_ifindex = 0;
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo *info = (void *)CMSG_DATA(c);
+
+		if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr))
+			info->ipi6_ifindex = 0;
+	}
+}
+
+/* The answers go out in one call; one that cannot be sent (a route that is gone, source port 0) is stepped over. */
+static void send_all(int fd, unsigned count, struct counters *c)
+{
+	unsigned at = 0;
+
+	while (at < count) {
+		int n = sendmmsg(fd, u.out + at, count - at, MSG_DONTWAIT);
+
+		if (n > 0) {
+			at += (unsigned)n;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			c->unsent += count - at;
+			return;
+		} else if (errno != EINTR) {
+			c->unsent++;
+			at++;
+		}
+	}
+}
+
+static void answer_batch(unsigned n, const struct listener *l, const struct answer_zones *zones, struct counters *c)
+{
+	unsigned out = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		/* A query that is longer than any that is asked in earnest: the header is enough to say so. */
+		bool whole = (u.in[i].msg_hdr.msg_flags & MSG_TRUNC) == 0;
+
+		query_parse(u.buf[i], whole ? u.in[i].msg_len : DNS_HEADER, &u.query[i]);
+		answer_find(zones, u.buf[i], &u.query[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		answer_peek(&u.query[i]);
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = answer_write(&u.query[i], u.buf[i], DNS_UDP_MAX);
+
+		if (len == 0) {
+			c->dropped++;
+			continue;
+		}
+		u.out_iov[out] = (struct iovec){.iov_base = u.buf[i], .iov_len = len};
+		u.out[out].msg_hdr = u.in[i].msg_hdr;
+		u.out[out].msg_hdr.msg_iov = &u.out_iov[out];
+		u.out[out].msg_hdr.msg_flags = 0;
+		if (l->wildcard)
+			answer_from(&u.out[out].msg_hdr);
+		out++;
+	}
+	c->answers += out;
+	send_all(l->udp, out, c);
+}
+
+void udp_serve(const struct listener *l, const struct answer_zones *zones, struct counters *c)
+{
+	for (int i = 0; i < BATCHES; i++) {
+		int n = receive(l);
+
+		if (n > 0)
+			answer_batch((unsigned)n, l, zones, c);
+		if (n < BATCH)
+			return;
+	}
+}

@@ -1,0 +1,150 @@
+#include "zone.h"
+
+#include <errno.h>
+#include <sodium/crypto_generichash.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for `more` octets or elements; the array at least doubles. */
+static int reserve(void **array, size_t *cap, size_t len, size_t more, size_t size)
+{
+	size_t want = *cap == 0 ? 64 : *cap;
+	void *p;
+
+	while (want < len + more)
+		want *= 2;
+	if (want == *cap)
+		return 0;
+	p = reallocarray(*array, want, size);
+	if (p == NULL)
+		return -ENOMEM;
+	*array = p;
+	*cap = want;
+	return 0;
+}
+
+static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct endpoint *ep,
+    const struct wg_allowedip *allowed, size_t allowed_len)
+{
+	struct zone_peer *peer;
+
+	if (reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0 ||
+	    reserve((void **)&z->txt, &z->txt_cap, z->txt_len, RECORDS_TXT_MAX, 1) < 0)
+		return -ENOMEM;
+	peer = &z->peers[z->peers_len++];
+	memset(peer, 0, sizeof(*peer));
+	memcpy(peer->key, key, KEY_LEN);
+	peer->endpoint = *ep;
+	peer->txt_off = (uint32_t)z->txt_len;
+	peer->txt_len = (uint16_t)records_txt_allowed(allowed, allowed_len, z->txt + z->txt_len, RECORDS_TXT_MAX);
+	z->txt_len += peer->txt_len;
+	return 0;
+}
+
+/* A link-local address means nothing on another link. */
+static bool is_publishable(const struct endpoint *ep)
+{
+	bool link_local = ep->family == AF_INET6 && ep->addr[0] == 0xfe && (ep->addr[1] & 0xc0) == 0x80;
+
+	return endpoint_is_reachable(ep) && !link_local;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct zone_peer *)a)->key, ((const struct zone_peer *)b)->key, KEY_LEN);
+}
+
+static void hash_u32(crypto_generichash_state *h, uint64_t v)
+{
+	uint32_t x = (uint32_t)v;
+
+	crypto_generichash_update(h, (const void *)&x, sizeof(x));
+}
+
+static void hash_endpoint(crypto_generichash_state *h, const struct endpoint *ep)
+{
+	hash_u32(h, ep->family);
+	hash_u32(h, ep->port);
+	crypto_generichash_update(h, ep->addr, sizeof(ep->addr));
+}
+
+/* Every field with its length or at a fixed length, so that no two zones read the same. */
+static void hash_zone(struct zone *z)
+{
+	const struct zone_conf *conf = z->conf;
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, NULL, 0, sizeof(z->hash));
+	hash_u32(&h, 1); /* the version of what a zone with this content looks like */
+	hash_u32(&h, conf->name.len);
+	crypto_generichash_update(&h, conf->name.wire, conf->name.len);
+	hash_u32(&h, conf->ttl_s);
+	hash_u32(&h, conf->padded_names);
+	hash_u32(&h, zone_has_list(z));
+	hash_u32(&h, conf->name_servers.len);
+	for (size_t i = 0; i < conf->name_servers.len; i++) {
+		const struct name_server *ns = &conf->name_servers.at[i];
+
+		hash_u32(&h, ns->name.len);
+		crypto_generichash_update(&h, ns->name.wire, ns->name.len);
+		hash_u32(&h, ns->addrs_len);
+		for (size_t j = 0; j < ns->addrs_len; j++)
+			hash_endpoint(&h, &ns->addrs[j]);
+	}
+	for (size_t i = 0; i < z->peers_len; i++) {
+		const struct zone_peer *p = &z->peers[i];
+
+		crypto_generichash_update(&h, p->key, KEY_LEN);
+		hash_endpoint(&h, &p->endpoint);
+		hash_u32(&h, p->txt_len);
+		crypto_generichash_update(&h, z->txt + p->txt_off, p->txt_len);
+	}
+	crypto_generichash_final(&h, z->hash, sizeof(z->hash));
+}
+
+int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_device *dev)
+{
+	size_t kept = 0;
+
+	z->conf = conf;
+	z->peers_len = z->txt_len = 0;
+	records_service_name(&conf->name, &z->service);
+	if (conf->self.family != AF_UNSPEC && dev->has_public_key &&
+	    add_peer(z, dev->public_key, &conf->self, conf->self_allowed.at, conf->self_allowed.len) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < dev->peers_len; i++) {
+		const struct wg_peer *p = &dev->peers[i];
+
+		if (is_publishable(&p->endpoint) &&
+		    add_peer(z, p->public_key, &p->endpoint, dev->allowed + p->allowed_off, p->allowed_len) < 0)
+			return -ENOMEM;
+	}
+	if (z->peers_len > 0)
+		qsort(z->peers, z->peers_len, sizeof(*z->peers), by_key);
+	for (size_t i = 0; i < z->peers_len; i++) /* a file may tell a key twice */
+		if (i == 0 || by_key(&z->peers[i], &z->peers[kept - 1]) != 0)
+			z->peers[kept++] = z->peers[i];
+	z->peers_len = kept;
+	hash_zone(z);
+	return 0;
+}
+
+void zone_free(struct zone *z)
+{
+	free(z->peers);
+	free(z->txt);
+	memset(z, 0, sizeof(*z));
+}
+
+bool zone_has_list(const struct zone *z)
+{
+	return z->peers_len > 0 && z->peers_len <= z->conf->list_max;
+}
+
+uint32_t zone_next_serial(uint32_t serial, int64_t now_s)
+{
+	uint32_t now = (uint32_t)now_s;
+
+	/* RFC 1982: now is ahead if it is less than half the number space away. */
+	return (int32_t)(now - serial) > 0 ? now : serial + 1;
+}

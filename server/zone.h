@@ -1,0 +1,55 @@
+/* A zone's content: what a device's peers come to in DNS. A pure function of the device and the configuration.
+ *
+ *     struct wg_device --zone_build()--> struct zone --snapshot_build()--> bytes for the workers
+ *                                                    `--zone_print()-----> master file
+ *
+ * Peers are sorted by key, so the order in which a source tells them is not content. A peer without an endpoint that
+ * others could reach is not in it.
+ */
+#ifndef WGMEET_ZONE_H
+#define WGMEET_ZONE_H
+
+#include <stdio.h>
+
+#include "config.h"
+#include "records.h"
+
+#define ZONE_HASH 16
+
+struct zone_peer {
+	uint8_t key[KEY_LEN];
+	struct endpoint endpoint;
+	uint32_t txt_off; /* its allowed IPs as strings of a TXT's RDATA, see records_txt_allowed() */
+	uint16_t txt_len;
+};
+
+struct zone {
+	const struct zone_conf *conf;
+	struct name service; /* _wireguard._udp.<zone> */
+	uint32_t serial;     /* the builder's caller sets it */
+	uint8_t hash[ZONE_HASH]; /* of everything but the serial */
+	struct zone_peer *peers;
+	size_t peers_len, peers_cap;
+	uint8_t *txt;
+	size_t txt_len, txt_cap;
+};
+
+/* Fills `zone` anew; its arrays are reused. 0 or -ENOMEM. */
+int zone_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev);
+void zone_free(struct zone *zone);
+
+/* Is the list of all peers in the zone? An RRset is whole or absent. */
+bool zone_has_list(const struct zone *zone);
+
+/* Writes it as a master file (RFC 1035 section 5), by ldns. 0 or -errno. */
+int zone_print(const struct zone *zone, FILE *out);
+
+/* The records of all names but those of the peers and without the list of them, as an ldns_rr_list, sorted by owner and
+ * type. NULL: out of memory. */
+struct ldns_struct_rr_list;
+struct ldns_struct_rr_list *zone_static_records(const struct zone *zone);
+
+/* Moves the serial on: RFC 1982 section 3.2, but to the clock where that is ahead. */
+uint32_t zone_next_serial(uint32_t serial, int64_t now_s);
+
+#endif
