@@ -1,0 +1,34 @@
+/* The client's configuration: /etc/wgmeet/DEVICE.conf and the command line, from one table of options. */
+#ifndef WGMEET_CONFIG_H
+#define WGMEET_CONFIG_H
+
+#include <net/if.h>
+
+#include "conf.h"
+#include "endpoint.h"
+#include "name.h"
+
+#define CONFIG_DIR     "/etc/wgmeet"
+#define CONFIG_SERVERS 16
+
+struct server_list {
+	struct endpoint at[CONFIG_SERVERS];
+	size_t len;
+};
+
+struct config {
+	struct conf_target target;
+	char device[IFNAMSIZ];
+	struct name zone;
+	struct server_list servers; /* none: the system's */
+	char family[16];            /* generic netlink */
+	char user[64];              /* of the resolver */
+	uint32_t keepalive_s;       /* 0: the peers keep theirs */
+	bool force, verbose;
+};
+
+/* argv[0] is the verb; a device follows it, then or before it options. What is wrong is said, all of it, and ends
+ * the program with EXIT_USAGE; --help ends it with EXIT_FINE. */
+void config_read(struct config *config, int argc, char *argv[], const char *usage);
+
+#endif

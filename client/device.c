@@ -1,0 +1,122 @@
+#include "device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define TIMEOUT_MS 2000 /* a daemon that hangs is not waited for longer */
+
+_Noreturn static void die_of(const char *name, int err)
+{
+	switch (-err) {
+	case ENODEV:
+	case ENOENT:
+	case ECONNREFUSED:
+		diex("there is no WireGuard device %s here: make it first (wg-quick up %s), or see `wg show interfaces`", name, name);
+	case EOPNOTSUPP:
+		diex("%s is no WireGuard device; see `wg show interfaces`", name);
+	case EPERM:
+		diex("no permission to read %s: that needs CAP_NET_ADMIN: run wgmeet as root, give it "
+		     "AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, or `setcap cap_net_admin+ep wgmeet`", name);
+	case EACCES:
+		diex("no permission to open " WGDEV_UAPI_DIR "/%s.sock: run wgmeet as the user whose it is (root, mostly)", name);
+	case ETIMEDOUT:
+	case EAGAIN:
+		diex("the daemon of device %s does not answer: is it stopped?", name);
+	default:
+		diex("cannot read device %s: %s", name, strerror(-err));
+	}
+}
+
+void device_open(struct device *d, const char *name, const char *family)
+{
+	int r;
+
+	*d = (struct device){.name = name};
+	if (wgdev_uapi_exists(name))
+		return;
+	r = wgdev_kernel_open(family, &d->kernel);
+	if (r < 0)
+		die_of(name, r);
+}
+
+int device_read(struct device *d, struct wg_device *dev)
+{
+	int r = d->kernel != NULL ? wgdev_kernel_dump(d->kernel, d->name, dev) : wgdev_uapi_read(d->name, TIMEOUT_MS, dev);
+
+	if (r < 0)
+		die_of(d->name, r);
+	return 0;
+}
+
+int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep)
+{
+	return d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, key, ep) :
+	                           wgdev_uapi_set_endpoint(d->name, TIMEOUT_MS, key, ep);
+}
+
+int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s)
+{
+	return d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, key, keepalive_s) :
+	                           wgdev_uapi_kick(d->name, TIMEOUT_MS, key, keepalive_s);
+}
+
+/* An address that WireGuard routes to the peer: of the narrowest prefix, the least likely to be another's in part; the
+ * first host of a network; of a default route an address that is nobody's (RFC 5737, RFC 3849). */
+static bool pick(const struct wg_allowedip *ips, size_t len, struct endpoint *to)
+{
+	static const uint8_t nobody4[4] = {192, 0, 2, 1}, nobody6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+	const struct wg_allowedip *best = NULL;
+	int host = 0, best_host = 129;
+	size_t octets;
+
+	for (size_t i = 0; i < len; i++) {
+		host = (ips[i].family == AF_INET ? 32 : 128) - ips[i].cidr;
+		if (host < best_host) {
+			best = &ips[i];
+			best_host = host;
+		}
+	}
+	if (best == NULL)
+		return false;
+	octets = best->family == AF_INET ? 4 : 16;
+	*to = (struct endpoint){.family = best->family, .port = 9}; /* discard */
+	if (best->cidr == 0) {
+		memcpy(to->addr, best->family == AF_INET ? nobody4 : nobody6, octets);
+	} else {
+		memcpy(to->addr, best->addr, octets);
+		to->addr[octets - 1] |= best_host > 0;
+	}
+	return true;
+}
+
+int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len)
+{
+	struct sockaddr_storage sa;
+	struct endpoint to;
+	socklen_t sa_len;
+	int fd, r = 0;
+
+	if (!pick(ips, len, &to))
+		return -EADDRNOTAVAIL;
+	sa_len = endpoint_to_sockaddr(&to, &sa);
+	fd = socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Through the device, whatever the routes say. */
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->name, (socklen_t)strlen(d->name)) < 0 ||
+	    sendto(fd, "", 0, MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+void device_close(struct device *d)
+{
+	wgdev_kernel_close(d->kernel);
+	d->kernel = NULL;
+}

@@ -1,0 +1,25 @@
+/* A WireGuard device to read and to change, wherever it lives: in the kernel, or behind a UAPI socket. */
+#ifndef WGMEET_DEVICE_H
+#define WGMEET_DEVICE_H
+
+#include "wgdev_kernel.h"
+#include "wgdev_uapi.h"
+
+struct device {
+	const char *name;
+	struct wgdev_kernel *kernel; /* NULL: userspace */
+};
+
+/* Dies with a message that says what to do: no such device, no capability. */
+void device_open(struct device *d, const char *name, const char *family);
+/* 0 or -errno. */
+int device_read(struct device *d, struct wg_device *dev);
+int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep);
+/* Makes WireGuard send to the peer at once, by its keepalive going from 0 to keepalive_s. */
+int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s);
+/* The same for a peer without a keepalive: an empty packet to one of its allowed IPs, through the device. -EADDRNOTAVAIL:
+ * it has none. */
+int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len);
+void device_close(struct device *d);
+
+#endif

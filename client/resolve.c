@@ -1,0 +1,303 @@
+#include "resolve.h"
+
+#include <ares.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "log.h"
+#include "records.h"
+#include "sandbox.h"
+
+/* Many look-ups are in flight at once, but no more than the answers that a socket's buffer holds: what comes when it
+ * is full is lost, and costs a time-out. */
+#define IN_FLIGHT  256
+#define BUFFER     (1 << 20)
+#define TIMEOUT_MS 1000 /* of the first try; c-ares doubles it */
+#define TRIES      3
+#define UDP_SIZE   1232
+#define TYPE_A     1
+#define TYPE_AAAA  28
+#define TYPE_SRV   33
+#define CLASS_IN   1
+
+enum slot_state { FREE, ASKING, ANSWERED };
+
+struct in_flight {
+	struct resolving *r;
+	enum slot_state state;
+	struct lookup lookup;
+	struct name instance;
+	struct reply reply;
+	unsigned waits_for; /* address questions without an answer yet */
+	enum lookup_status status, address_status;
+};
+
+struct resolving {
+	int channel, epoll;
+	const struct config *config;
+	ares_channel ares;
+	struct in_flight slots[IN_FLIGHT];
+	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the setter */
+	bool setter_gone;
+};
+
+static void finish(struct in_flight *f, enum lookup_status status)
+{
+	f->status = status;
+	f->state = ANSWERED;
+	f->r->answered++;
+}
+
+/* A result keeps its slot until the setter has room for it. */
+static void deliver(struct resolving *r)
+{
+	for (size_t i = 0; r->answered > 0 && i < IN_FLIGHT; i++) {
+		struct in_flight *f = &r->slots[i];
+		struct lookup_result result = {.number = f->lookup.number, .status = f->status};
+		int err;
+
+		if (f->state != ANSWERED)
+			continue;
+		if (f->status == LOOKUP_FOUND)
+			result.endpoint = f->reply.endpoint;
+		err = channel_send(r->channel, &result, sizeof(result), -1);
+		if (err == -EAGAIN)
+			return;
+		if (err < 0)
+			r->setter_gone = true;
+		f->state = FREE;
+		r->busy--;
+		r->answered--;
+	}
+}
+
+static enum lookup_status status_of(int ares_status)
+{
+	switch (ares_status) {
+	case ARES_SUCCESS:
+		return LOOKUP_FOUND;
+	case ARES_ENODATA:
+	case ARES_ENOTFOUND:
+		return LOOKUP_NOT_IN_ZONE;
+	case ARES_ESERVFAIL:
+		return LOOKUP_NOT_READY;
+	case ARES_EREFUSED:
+	case ARES_ENOTIMP:
+		return LOOKUP_REFUSED;
+	case ARES_ETIMEOUT:
+		return LOOKUP_NO_ANSWER;
+	case ARES_ECONNREFUSED:
+		return LOOKUP_UNREACHABLE;
+	default:
+		return LOOKUP_BAD_ANSWER;
+	}
+}
+
+static void on_address(void *arg, int ares_status, int timeouts, unsigned char *msg, int len)
+{
+	struct in_flight *f = arg;
+	enum lookup_status status = status_of(ares_status);
+
+	(void)timeouts;
+	if (status == LOOKUP_FOUND)
+		status = reply_read_address(msg, (size_t)len, &f->reply);
+	else if (status == LOOKUP_NOT_IN_ZONE)
+		status = LOOKUP_NO_ADDRESS;
+	/* Of the two answers the better one counts. */
+	if (f->address_status != LOOKUP_FOUND && status != LOOKUP_NO_ADDRESS)
+		f->address_status = status;
+	if (--f->waits_for == 0)
+		finish(f, f->address_status);
+}
+
+static void on_srv(void *arg, int ares_status, int timeouts, unsigned char *msg, int len)
+{
+	struct in_flight *f = arg;
+	enum lookup_status status = status_of(ares_status);
+	char target[NAME_TEXT];
+
+	(void)timeouts;
+	if (status == LOOKUP_FOUND)
+		status = reply_read_srv(msg, (size_t)len, &f->instance, f->lookup.key, &f->reply);
+	if (status != LOOKUP_FOUND || f->reply.endpoint.family != AF_UNSPEC) {
+		finish(f, status);
+		return;
+	}
+	name_to_text(&f->reply.target, target);
+	f->address_status = LOOKUP_NO_ADDRESS;
+	f->waits_for = 2;
+	ares_query(f->r->ares, target, CLASS_IN, TYPE_A, on_address, f);
+	ares_query(f->r->ares, target, CLASS_IN, TYPE_AAAA, on_address, f);
+}
+
+static void start_lookup(struct resolving *r, const struct lookup *lookup)
+{
+	struct in_flight *f = r->slots;
+	char name[NAME_TEXT];
+
+	while (f->state != FREE)
+		f++;
+	*f = (struct in_flight){.r = r, .lookup = *lookup, .state = ASKING};
+	r->busy++;
+	if (!records_instance_name(&r->config->zone, lookup->key, false, &f->instance))
+		diex("a zone without room for a peer: this is a bug");
+	ares_query(r->ares, name_to_text(&f->instance, name), CLASS_IN, TYPE_SRV, on_srv, f);
+}
+
+static void take_lookups(struct resolving *r)
+{
+	struct lookup lookup;
+	int got = -EAGAIN;
+
+	while (r->busy < IN_FLIGHT && (got = channel_recv(r->channel, &lookup, sizeof(lookup), NULL)) > 0)
+		start_lookup(r, &lookup);
+	if (got == 0)
+		r->setter_gone = true;
+}
+
+/* ---- c-ares ---- */
+
+static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
+{
+	struct resolving *r = data;
+	struct epoll_event ev = {.events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0),
+	    .data.fd = fd};
+	int size = BUFFER;
+
+	if (!readable && !writable) {
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, fd, NULL);
+	} else if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, fd, &ev) < 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* less is fine */
+		if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+			die("epoll_ctl");
+	}
+}
+
+static void set_servers(ares_channel ares, const struct server_list *servers)
+{
+	char csv[CONFIG_SERVERS * (ENDPOINT_TEXT + 1)];
+	size_t at = 0;
+	int status;
+
+	for (size_t i = 0; i < servers->len; i++) {
+		char text[ENDPOINT_TEXT];
+
+		at += (size_t)snprintf(csv + at, sizeof(csv) - at, "%s%s", i > 0 ? "," : "",
+		    endpoint_to_text(&servers->at[i], text));
+	}
+	status = at > 0 ? ares_set_servers_ports_csv(ares, csv) : ARES_SUCCESS;
+	if (status != ARES_SUCCESS)
+		diex("c-ares does not take the servers %s: %s", csv, ares_strerror(status));
+}
+
+static void open_ares(struct resolving *r)
+{
+	struct ares_options options = {
+	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN,
+	    .ednspsz = UDP_SIZE,
+	    .timeout = TIMEOUT_MS,
+	    .tries = TRIES,
+	    .sock_state_cb = on_socket,
+	    .sock_state_cb_data = r,
+	};
+	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+	int status = ares_library_init(ARES_LIB_INIT_ALL);
+
+	if (status == ARES_SUCCESS)
+		status = ares_init_options(&r->ares, &options, mask);
+	if (status != ARES_SUCCESS)
+		diex("cannot start c-ares: %s", ares_strerror(status));
+	set_servers(r->ares, &r->config->servers);
+}
+
+/* ---- the process ---- */
+
+/* While all slots are taken the channel is not read: the setter's questions wait in it. */
+static void watch_channel(struct resolving *r)
+{
+	struct epoll_event ev = {.events = (r->busy < IN_FLIGHT ? (uint32_t)EPOLLIN : 0) |
+	        (r->answered > 0 ? (uint32_t)EPOLLOUT : 0),
+	    .data.fd = r->channel};
+
+	if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->channel, &ev) < 0 && epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->channel, &ev) < 0)
+		die("epoll_ctl");
+}
+
+static int timeout_ms(struct resolving *r)
+{
+	struct timeval tv, *next = ares_timeout(r->ares, NULL, &tv);
+
+	return next == NULL ? -1 : (int)(next->tv_sec * 1000 + (next->tv_usec + 999) / 1000);
+}
+
+_Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
+{
+	struct epoll_event events[64];
+
+	log_name("wgmeet: resolver");
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		die("epoll_create1");
+	open_ares(r); /* reads resolv.conf, which is out of sight afterwards */
+	sandbox_enter(SANDBOX_RESOLVER, user);
+	while (!r->setter_gone) {
+		int n;
+
+		watch_channel(r);
+		n = epoll_wait(r->epoll, events, sizeof(events) / sizeof(*events), timeout_ms(r));
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait");
+		for (int i = 0; i < n; i++) {
+			int fd = events[i].data.fd;
+			uint32_t what = events[i].events;
+
+			if (fd == r->channel && (what & EPOLLHUP) != 0)
+				r->setter_gone = true;
+			else if (fd == r->channel)
+				take_lookups(r);
+			else
+				ares_process_fd(r->ares, (what & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
+				    (what & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
+		}
+		ares_process_fd(r->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* time-outs */
+		deliver(r);
+	}
+	_exit(EXIT_FINE);
+}
+
+void resolver_start(const struct config *config, struct resolver *out)
+{
+	struct sandbox_user user = {.uid = 65534, .gid = 65534};
+	int channel[2];
+
+	if (geteuid() == 0 && !sandbox_find_user(config->user, &user))
+		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", config->user);
+	channel_pair(channel);
+	out->channel = channel[0];
+	out->pid = fork();
+	if (out->pid < 0)
+		die("fork");
+	if (out->pid == 0) {
+		struct resolving *r = calloc(1, sizeof(*r));
+
+		if (r == NULL)
+			die("out of memory");
+		close(channel[0]);
+		r->channel = channel[1];
+		r->config = config;
+		run(r, &user);
+	}
+	close(channel[1]);
+}
+
+void resolver_stop(struct resolver *r)
+{
+	close(r->channel);
+	waitpid(r->pid, NULL, 0);
+}
