@@ -14,6 +14,9 @@
 #include "records.h"
 #include "sandbox.h"
 
+/* Each server has a c-ares channel of its own, so that it is ours to say who is asked next: a look-up that one server fails
+ * goes on to the next, and those that come after begin there. A dead server costs one time-out in all. */
+
 /* Many look-ups are in flight at once, but no more than the answers that a socket's buffer holds: what comes when it
  * is full is lost, and costs a time-out. */
 #define IN_FLIGHT  256
@@ -34,21 +37,45 @@ struct in_flight {
 	struct lookup lookup;
 	struct name instance;
 	struct reply reply;
+	size_t server;      /* that is asked now */
 	unsigned waits_for; /* address questions without an answer yet */
 	enum lookup_status status, address_status;
+	enum lookup_status failure; /* of the servers before this one */
 };
 
 struct resolving {
 	int channel, epoll;
 	const struct config *config;
-	ares_channel ares;
+	ares_channel ares[CONFIG_SERVERS];
+	size_t servers, first; /* where the next look-up begins */
 	struct in_flight slots[IN_FLIGHT];
 	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the setter */
 	bool setter_gone;
 };
 
+static void ask_srv(struct in_flight *f);
+
+static bool is_failure(enum lookup_status status)
+{
+	return status == LOOKUP_NOT_READY || status == LOOKUP_REFUSED || status == LOOKUP_NO_ANSWER ||
+	    status == LOOKUP_UNREACHABLE;
+}
+
 static void finish(struct in_flight *f, enum lookup_status status)
 {
+	if (is_failure(status)) {
+		/* Of several servers' failures the one that says most is told: they are in that order. */
+		if (f->failure == LOOKUP_FOUND || status < f->failure)
+			f->failure = status;
+		if (f->server + 1 < f->r->servers) {
+			f->server++;
+			if (f->r->first < f->server)
+				f->r->first = f->server;
+			ask_srv(f);
+			return;
+		}
+		status = f->failure;
+	}
 	f->status = status;
 	f->state = ANSWERED;
 	f->r->answered++;
@@ -132,22 +159,28 @@ static void on_srv(void *arg, int ares_status, int timeouts, unsigned char *msg,
 	name_to_text(&f->reply.target, target);
 	f->address_status = LOOKUP_NO_ADDRESS;
 	f->waits_for = 2;
-	ares_query(f->r->ares, target, CLASS_IN, TYPE_A, on_address, f);
-	ares_query(f->r->ares, target, CLASS_IN, TYPE_AAAA, on_address, f);
+	ares_query(f->r->ares[f->server], target, CLASS_IN, TYPE_A, on_address, f);
+	ares_query(f->r->ares[f->server], target, CLASS_IN, TYPE_AAAA, on_address, f);
+}
+
+static void ask_srv(struct in_flight *f)
+{
+	char name[NAME_TEXT];
+
+	ares_query(f->r->ares[f->server], name_to_text(&f->instance, name), CLASS_IN, TYPE_SRV, on_srv, f);
 }
 
 static void start_lookup(struct resolving *r, const struct lookup *lookup)
 {
 	struct in_flight *f = r->slots;
-	char name[NAME_TEXT];
 
 	while (f->state != FREE)
 		f++;
-	*f = (struct in_flight){.r = r, .lookup = *lookup, .state = ASKING};
+	*f = (struct in_flight){.r = r, .lookup = *lookup, .state = ASKING, .server = r->first};
 	r->busy++;
 	if (!records_instance_name(&r->config->zone, lookup->key, false, &f->instance))
 		diex("a zone without room for a peer: this is a bug");
-	ares_query(r->ares, name_to_text(&f->instance, name), CLASS_IN, TYPE_SRV, on_srv, f);
+	ask_srv(f);
 }
 
 static void take_lookups(struct resolving *r)
@@ -179,27 +212,11 @@ static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
 	}
 }
 
-static void set_servers(ares_channel ares, const struct server_list *servers)
-{
-	char csv[CONFIG_SERVERS * (ENDPOINT_TEXT + 1)];
-	size_t at = 0;
-	int status;
-
-	for (size_t i = 0; i < servers->len; i++) {
-		char text[ENDPOINT_TEXT];
-
-		at += (size_t)snprintf(csv + at, sizeof(csv) - at, "%s%s", i > 0 ? "," : "",
-		    endpoint_to_text(&servers->at[i], text));
-	}
-	status = at > 0 ? ares_set_servers_ports_csv(ares, csv) : ARES_SUCCESS;
-	if (status != ARES_SUCCESS)
-		diex("c-ares does not take the servers %s: %s", csv, ares_strerror(status));
-}
-
-static void open_ares(struct resolving *r)
+static ares_channel open_channel(struct resolving *r)
 {
 	struct ares_options options = {
-	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN,
+	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. */
+	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP,
 	    .ednspsz = UDP_SIZE,
 	    .timeout = TIMEOUT_MS,
 	    .tries = TRIES,
@@ -207,13 +224,54 @@ static void open_ares(struct resolving *r)
 	    .sock_state_cb_data = r,
 	};
 	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-	int status = ares_library_init(ARES_LIB_INIT_ALL);
+	ares_channel ares;
+	int status = ares_init_options(&ares, &options, mask);
 
-	if (status == ARES_SUCCESS)
-		status = ares_init_options(&r->ares, &options, mask);
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
-	set_servers(r->ares, &r->config->servers);
+	return ares;
+}
+
+/* The system's, as c-ares reads them. */
+static struct server_list system_servers(ares_channel ares)
+{
+	struct server_list list = {0};
+	struct ares_addr_port_node *nodes = NULL;
+
+	if (ares_get_servers_ports(ares, &nodes) != ARES_SUCCESS)
+		diex("cannot read the system's name servers");
+	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < CONFIG_SERVERS; n = n->next) {
+		struct endpoint *ep = &list.at[list.len++];
+
+		ep->family = (uint8_t)n->family;
+		ep->port = n->udp_port != 0 ? (uint16_t)n->udp_port : 53;
+		memcpy(ep->addr, &n->addr, n->family == AF_INET ? 4 : 16);
+	}
+	ares_free_data(nodes);
+	return list;
+}
+
+static void open_ares(struct resolving *r)
+{
+	struct server_list list = r->config->servers;
+	int status = ares_library_init(ARES_LIB_INIT_ALL);
+	char text[ENDPOINT_TEXT];
+
+	if (status != ARES_SUCCESS)
+		diex("cannot start c-ares: %s", ares_strerror(status));
+	if (list.len == 0) {
+		ares_channel ares = open_channel(r);
+
+		list = system_servers(ares);
+		ares_destroy(ares);
+	}
+	r->servers = list.len;
+	for (size_t i = 0; i < list.len; i++) {
+		r->ares[i] = open_channel(r);
+		status = ares_set_servers_ports_csv(r->ares[i], endpoint_to_text(&list.at[i], text));
+		if (status != ARES_SUCCESS)
+			diex("c-ares does not take the server %s: %s", text, ares_strerror(status));
+	}
 }
 
 /* ---- the process ---- */
@@ -231,9 +289,23 @@ static void watch_channel(struct resolving *r)
 
 static int timeout_ms(struct resolving *r)
 {
-	struct timeval tv, *next = ares_timeout(r->ares, NULL, &tv);
+	int first = -1;
 
-	return next == NULL ? -1 : (int)(next->tv_sec * 1000 + (next->tv_usec + 999) / 1000);
+	for (size_t i = 0; i < r->servers; i++) {
+		struct timeval tv, *next = ares_timeout(r->ares[i], NULL, &tv);
+		int ms = next == NULL ? -1 : (int)(next->tv_sec * 1000 + (next->tv_usec + 999) / 1000);
+
+		if (ms >= 0 && (first < 0 || ms < first))
+			first = ms;
+	}
+	return first;
+}
+
+/* c-ares knows its own sockets, and lets others be; without one it looks at its time-outs. */
+static void process(struct resolving *r, int readable, int writable)
+{
+	for (size_t i = 0; i < r->servers; i++)
+		ares_process_fd(r->ares[i], readable, writable);
 }
 
 _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
@@ -262,10 +334,10 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 			else if (fd == r->channel)
 				take_lookups(r);
 			else
-				ares_process_fd(r->ares, (what & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
+				process(r, (what & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
 				    (what & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 		}
-		ares_process_fd(r->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* time-outs */
+		process(r, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		deliver(r);
 	}
 	_exit(EXIT_FINE);

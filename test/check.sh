@@ -1,0 +1,32 @@
+#!/bin/bash
+# check.sh - all tests: units, fuzz corpus, end to end, and in a virtual machine what needs the kernel's WireGuard. Prints a
+# line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
+cd "${0%/*}/.." || exit 1
+BUILD=${BUILD:-$PWD/build}
+export BUILD
+passed=0 failed=0 skipped=0
+failures=
+
+# run NAME COMMAND...
+run() {
+	local name=$1 status=0
+
+	shift
+	echo "== $name"
+	"$@" || status=$?
+	case $status in
+	0) passed=$((passed + 1)) ;;
+	77) skipped=$((skipped + 1)) ;;
+	*) failed=$((failed + 1)) failures="$failures $name" ;;
+	esac
+}
+
+run unit "$BUILD/test/unit"
+for target in query dump uapi netlink; do
+	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
+done
+run e2e test/e2e/run.sh
+run vm test/vm/test.sh
+[ -z "$failures" ] || echo "failed:$failures"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

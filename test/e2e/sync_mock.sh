@@ -1,0 +1,93 @@
+#!/bin/bash
+# wgmeet sync against a mock name server: 1,000 peers at once, addresses that must be asked for, answers over TCP, and
+# answers that lie.
+# shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
+
+. "${0%/*}/e2e.bash"
+e2e_enter "$@"
+[ -x "$BUILD/test/mock" ] || e2e_skip "no $BUILD/test/mock: make tests"
+cp "$BUILD/test/mock" "$BIN/"
+
+# peers N - a device of N peers; their keys need not be anybody's.
+peers() {
+	local i
+
+	lab_key one
+	{
+		echo "[Interface]"
+		echo "PrivateKey = $(cat "$LAB/one.key")"
+		for ((i = 0; i < $1; i++)); do
+			echo "[Peer]"
+			printf 'PublicKey = '
+			head -c 32 /dev/urandom | base64
+			echo "AllowedIPs = 10.$((i / 65536 + 20)).$((i / 256 % 256)).$((i % 256))/32"
+		done
+	} >"$LAB/one.conf"
+	lab_in one wg setconf wgone "$LAB/one.conf"
+}
+
+mock() { # DELAY_MS MODE
+	lab_start mock one "$BIN/mock" 127.0.0.1 5300 "$1" "$2"
+	must lab_wait 3 grep -q ready "$LAB/mock.log"
+}
+
+sync() {
+	lab_in one "$BIN/wgmeet" sync wgone --zone "$ZONE" --server 127.0.0.1:5300 --user 65534 "$@" >"$LAB/out" 2>"$LAB/err"
+}
+
+endpoints_set() {
+	lab_in one wg show wgone endpoints | grep -vc '(none)'
+}
+
+# sync_says MODE STATUS REGEX - one round against a server of that mode, with three peers.
+sync_says() {
+	local status=0
+
+	lab_in one wg set wgone private-key "$LAB/one.key"
+	peers 3
+	mock 0 "$1"
+	sync || status=$?
+	same "$1: exit status" "$2" $status
+	if [ -n "$3" ]; then
+		matches "$1: says why" "$3" "$(cat "$LAB/err")"
+		same "$1: nothing is set" 0 "$(endpoints_set)"
+	else
+		same "$1: says nothing on standard error" "" "$(cat "$LAB/err")"
+	fi
+	lab_stop mock
+}
+
+lab_ns one
+lab_wg_create one wgone
+lab_in one ip link set wgone up
+
+peers 1000
+mock 20 good
+started=$(lab_ms)
+sync
+status=$?
+took=$(($(lab_ms) - started))
+same "1,000 peers, each answer after 20 ms: exit status" 0 $status
+same "a line for each change" 1000 "$(grep -c 'endpoint (none) -> 198.18' "$LAB/out")"
+same "all endpoints are set" 1000 "$(endpoints_set)"
+same "it asks once for each" 1000 "$(grep -c '^udp 33$' "$LAB/mock.log")"
+echo "# 1,000 peers took $took ms"
+[ $took -lt 1000 ] && ok "in less than a second" || not_ok "in less than a second: $took ms"
+sync && same "the second round is silent" "" "$(cat "$LAB/out" "$LAB/err")"
+lab_stop mock
+
+sync_says bare 0 ""
+same "bare: the addresses are asked for" 3 "$(endpoints_set)"
+sync_says truncate 0 ""
+same "truncate: over TCP they come whole" 3 "$(endpoints_set)"
+same "truncate: over TCP" 3 "$(grep -c '^tcp 33$' "$LAB/mock.log")"
+sync_says nxdomain 0 ""
+same "nxdomain: nothing is set" 0 "$(endpoints_set)"
+sync_says otherkey 1 "another key"
+sync_says port0 1 "where no peer can be"
+sync_says loopback 1 "where no peer can be"
+sync_says servfail 1 "SERVFAIL"
+sync_says refused 1 "refused"
+sync_says garbage 1 "no answer" # which is none to the question
+sync_says silent 1 "no answer"
+e2e_done
