@@ -77,6 +77,11 @@ $(BUILD)/test/mock: $(BUILD)/test/e2e/mock.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+# The fuzz targets, linked to replay a corpus.
+$(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(COMMON) $(filter-out %/main.o,$(SERVER))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
 $(BUILD)/test/memscan: $(BUILD)/test/e2e/memscan.o
 	$(call say,LD)
 	$(LINK)
@@ -85,7 +90,8 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test)
+tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test \
+	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all

@@ -45,8 +45,8 @@ struct in_flight {
 
 struct resolving {
 	int channel, epoll;
-	const struct config *config;
-	ares_channel ares[CONFIG_SERVERS];
+	const struct settings *settings;
+	ares_channel ares[SETTINGS_SERVERS];
 	size_t servers, first; /* where the next look-up begins */
 	struct in_flight slots[IN_FLIGHT];
 	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the setter */
@@ -178,7 +178,7 @@ static void start_lookup(struct resolving *r, const struct lookup *lookup)
 		f++;
 	*f = (struct in_flight){.r = r, .lookup = *lookup, .state = ASKING, .server = r->first};
 	r->busy++;
-	if (!records_instance_name(&r->config->zone, lookup->key, false, &f->instance))
+	if (!records_instance_name(&r->settings->zone, lookup->key, false, &f->instance))
 		diex("a zone without room for a peer: this is a bug");
 	ask_srv(f);
 }
@@ -240,7 +240,7 @@ static struct server_list system_servers(ares_channel ares)
 
 	if (ares_get_servers_ports(ares, &nodes) != ARES_SUCCESS)
 		diex("cannot read the system's name servers");
-	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < CONFIG_SERVERS; n = n->next) {
+	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < SETTINGS_SERVERS; n = n->next) {
 		struct endpoint *ep = &list.at[list.len++];
 
 		ep->family = (uint8_t)n->family;
@@ -253,7 +253,7 @@ static struct server_list system_servers(ares_channel ares)
 
 static void open_ares(struct resolving *r)
 {
-	struct server_list list = r->config->servers;
+	struct server_list list = r->settings->servers;
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	char text[ENDPOINT_TEXT];
 
@@ -343,13 +343,13 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 	_exit(EXIT_FINE);
 }
 
-void resolver_start(const struct config *config, struct resolver *out)
+void resolver_start(const struct settings *settings, struct resolver *out)
 {
 	struct sandbox_user user = {.uid = 65534, .gid = 65534};
 	int channel[2];
 
-	if (geteuid() == 0 && !sandbox_find_user(config->user, &user))
-		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", config->user);
+	if (geteuid() == 0 && !sandbox_find_user(settings->user, &user))
+		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", settings->user);
 	channel_pair(channel);
 	out->channel = channel[0];
 	out->pid = fork();
@@ -362,7 +362,7 @@ void resolver_start(const struct config *config, struct resolver *out)
 			die("out of memory");
 		close(channel[0]);
 		r->channel = channel[1];
-		r->config = config;
+		r->settings = settings;
 		run(r, &user);
 	}
 	close(channel[1]);

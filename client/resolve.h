@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "config.h"
+#include "settings.h"
 #include "reply.h"
 
 struct lookup {
@@ -29,7 +29,7 @@ struct resolver {
 };
 
 /* Forks it. Dies if it cannot. */
-void resolver_start(const struct config *config, struct resolver *out);
+void resolver_start(const struct settings *settings, struct resolver *out);
 /* Closes the channel, which ends it, and waits for that. */
 void resolver_stop(struct resolver *r);
 

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "channel.h"
-#include "config.h"
+#include "settings.h"
 #include "device.h"
 #include "log.h"
 #include "plan.h"
@@ -27,7 +27,7 @@ struct job {
 };
 
 struct sync {
-	struct config config;
+	struct settings settings;
 	struct plan_options options;
 	struct device device;
 	struct resolver resolver;
@@ -47,14 +47,14 @@ static const char *peer_text(const struct sync *s, size_t i)
 static void problem(struct sync *s, size_t i, const char *what)
 {
 	s->problems++;
-	warnx("%s: %s: %s", s->config.device, peer_text(s, i), what);
+	warnx("%s: %s: %s", s->settings.device, peer_text(s, i), what);
 }
 
 /* A server that is down is one problem, not one for each peer. */
 static void lookup_problem(struct sync *s, size_t i, enum lookup_status status)
 {
 	if (status == LOOKUP_NOT_IN_ZONE) {
-		debug("%s: %s: %s", s->config.device, peer_text(s, i), lookup_status_text(status));
+		debug("%s: %s: %s", s->settings.device, peer_text(s, i), lookup_status_text(status));
 		return;
 	}
 	s->by_status[status]++;
@@ -68,7 +68,7 @@ static void say_rest(const struct sync *s)
 {
 	for (unsigned i = 0; i < LOOKUP_STATUSES; i++)
 		if (s->by_status[i] > SAY_EACH)
-			warnx("%s: and %u more peers: %s", s->config.device, s->by_status[i] - SAY_EACH,
+			warnx("%s: and %u more peers: %s", s->settings.device, s->by_status[i] - SAY_EACH,
 			    lookup_status_text((enum lookup_status)i));
 }
 
@@ -82,7 +82,7 @@ static void kick(struct sync *s, size_t i, const struct plan *plan)
 	else if (plan->kick == PLAN_PACKET)
 		r = device_poke(&s->device, s->dev.allowed + peer->allowed_off, peer->allowed_len);
 	if (r < 0) /* the endpoint is set, and the next packet makes the handshake */
-		debug("%s: %s: cannot start a handshake: %s", s->config.device, peer_text(s, i), strerror(-r));
+		debug("%s: %s: cannot start a handshake: %s", s->settings.device, peer_text(s, i), strerror(-r));
 }
 
 static void apply(struct sync *s, size_t i, const struct endpoint *published)
@@ -100,10 +100,10 @@ static void apply(struct sync *s, size_t i, const struct endpoint *published)
 		}
 		s->jobs[i].set = true;
 		s->jobs[i].endpoint = *published;
-		printf("%s: %s endpoint %s -> %s\n", s->config.device, peer_text(s, i),
+		printf("%s: %s endpoint %s -> %s\n", s->settings.device, peer_text(s, i),
 		    endpoint_to_text(&peer->endpoint, before), endpoint_to_text(published, after));
 	} else {
-		debug("%s: %s: endpoint is %s already", s->config.device, peer_text(s, i), endpoint_to_text(published, after));
+		debug("%s: %s: endpoint is %s already", s->settings.device, peer_text(s, i), endpoint_to_text(published, after));
 	}
 	kick(s, i, &plan);
 }
@@ -134,7 +134,7 @@ static void ask(struct sync *s)
 		int r;
 
 		if (!plan_wants_lookup(peer, &s->options)) {
-			debug("%s: %s: has a working tunnel: left alone", s->config.device, peer_text(s, s->next));
+			debug("%s: %s: has a working tunnel: left alone", s->settings.device, peer_text(s, s->next));
 			continue;
 		}
 		memcpy(lookup.key, peer->public_key, KEY_LEN);
@@ -193,7 +193,7 @@ static void confirm(struct sync *s)
 		if (peer == NULL)
 			problem(s, i, "was removed from the device meanwhile");
 		else if (!endpoint_equal(&peer->endpoint, &s->jobs[i].endpoint))
-			debug("%s: %s: has moved on to another endpoint", s->config.device, peer_text(s, i));
+			debug("%s: %s: has moved on to another endpoint", s->settings.device, peer_text(s, i));
 	}
 	wgdev_free(&now);
 }
@@ -202,14 +202,14 @@ int sync_main(int argc, char *argv[])
 {
 	static struct sync s;
 
-	config_read(&s.config, argc, argv, "wgmeet sync DEVICE [--zone ZONE] [--server ADDR[:PORT]]... [--force]");
-	log_init("wgmeet", s.config.verbose);
+	settings_read(&s.settings, argc, argv, "wgmeet sync DEVICE [--zone ZONE] [--server ADDR[:PORT]]... [--force]");
+	log_init("wgmeet", s.settings.verbose);
 	/* Before the device is read: the resolver shall never have had a secret in its memory. */
-	resolver_start(&s.config, &s.resolver);
+	resolver_start(&s.settings, &s.resolver);
 	sandbox_enter(SANDBOX_SETTER, NULL);
-	s.options = (struct plan_options){.now_s = (uint64_t)time(NULL), .force = s.config.force,
-	    .keepalive_s = (uint16_t)s.config.keepalive_s};
-	device_open(&s.device, s.config.device, s.config.family);
+	s.options = (struct plan_options){.now_s = (uint64_t)time(NULL), .force = s.settings.force,
+	    .keepalive_s = (uint16_t)s.settings.keepalive_s};
+	device_open(&s.device, s.settings.device, s.settings.family);
 	device_read(&s.device, &s.dev);
 	s.jobs = calloc(s.dev.peers_len + 1, sizeof(*s.jobs));
 	if (s.jobs == NULL)

@@ -28,7 +28,7 @@ peers() {
 
 mock() { # DELAY_MS MODE
 	lab_start mock one "$BIN/mock" 127.0.0.1 5300 "$1" "$2"
-	must lab_wait 3 grep -q ready "$LAB/mock.log"
+	must lab_wait 3 grep -qs ready "$LAB/mock.log"
 }
 
 sync() {

@@ -1,6 +1,6 @@
 /* The client's configuration: /etc/wgmeet/DEVICE.conf and the command line, from one table of options. */
-#ifndef WGMEET_CONFIG_H
-#define WGMEET_CONFIG_H
+#ifndef WGMEET_SETTINGS_H
+#define WGMEET_SETTINGS_H
 
 #include <net/if.h>
 
@@ -8,15 +8,15 @@
 #include "endpoint.h"
 #include "name.h"
 
-#define CONFIG_DIR     "/etc/wgmeet"
-#define CONFIG_SERVERS 16
+#define SETTINGS_DIR     "/etc/wgmeet"
+#define SETTINGS_SERVERS 16
 
 struct server_list {
-	struct endpoint at[CONFIG_SERVERS];
+	struct endpoint at[SETTINGS_SERVERS];
 	size_t len;
 };
 
-struct config {
+struct settings {
 	struct conf_target target;
 	char device[IFNAMSIZ];
 	struct name zone;
@@ -29,6 +29,6 @@ struct config {
 
 /* argv[0] is the verb; a device follows it, then or before it options. What is wrong is said, all of it, and ends
  * the program with EXIT_USAGE; --help ends it with EXIT_FINE. */
-void config_read(struct config *config, int argc, char *argv[], const char *usage);
+void settings_read(struct settings *settings, int argc, char *argv[], const char *usage);
 
 #endif

@@ -1,4 +1,4 @@
-#include "config.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,7 +16,7 @@ static const char *parse_server(const struct conf_option *o, const char *value, 
 	struct server_list *list = place;
 
 	(void)o;
-	if (list->len == CONFIG_SERVERS)
+	if (list->len == SETTINGS_SERVERS)
 		return "there are more than 16 servers";
 	if (!endpoint_from_text(value, 53, &list->at[list->len]) || list->at[list->len].port == 0)
 		return "it must be ADDR, ADDR:PORT or [V6]:PORT, in numbers";
@@ -35,7 +35,7 @@ static const char *parse_zone(const struct conf_option *o, const char *value, vo
 }
 
 #define CLIENT(key, option, arg, help, parse, member) \
-	.section = "Client", key, option, arg, help, parse, CONF_AT(config, member)
+	.section = "Client", key, option, arg, help, parse, CONF_AT(settings, member)
 
 static const struct conf_option options[] = {
     {CLIENT("Zone", "zone", "ZONE", "where the registry publishes the peers", parse_zone, zone)},
@@ -64,7 +64,7 @@ static const struct option own_options[] = {
     {0},
 };
 
-static const char *read_argv(struct conf *c, struct config *config, int argc, char *argv[], const char *usage)
+static const char *read_argv(struct conf *c, struct settings *settings, int argc, char *argv[], const char *usage)
 {
 	const struct option *table = conf_getopt(c, own_options, OPT_TABLE);
 	const char *file = NULL;
@@ -74,15 +74,15 @@ static const char *read_argv(struct conf *c, struct config *config, int argc, ch
 		if (opt == 'c') {
 			file = optarg;
 		} else if (opt == OPT_FORCE) {
-			config->force = true;
+			settings->force = true;
 		} else if (opt == OPT_HELP) {
 			printf("usage: %s\n\n"
-			       "  -c, --config FILE                  (" CONFIG_DIR "/DEVICE.conf, if it is there)\n"
+			       "  -c, --config FILE                  (" SETTINGS_DIR "/DEVICE.conf, if it is there)\n"
 			       "  --force                            also where a tunnel works\n", usage);
 			conf_help(c);
 			exit(EXIT_FINE);
 		} else if (opt >= OPT_TABLE) {
-			conf_set(c, &options[opt - OPT_TABLE], &config->target, optarg != NULL ? optarg : "yes");
+			conf_set(c, &options[opt - OPT_TABLE], &settings->target, optarg != NULL ? optarg : "yes");
 		} else {
 			exit(EXIT_USAGE); /* getopt has said why */
 		}
@@ -90,42 +90,42 @@ static const char *read_argv(struct conf *c, struct config *config, int argc, ch
 	return file;
 }
 
-static void read_file(struct conf *c, struct config *config, const char *file)
+static void read_file(struct conf *c, struct settings *settings, const char *file)
 {
-	static struct config from_file;
+	static struct settings from_file;
 	char path[64 + IFNAMSIZ];
 	int r;
 
 	c->data = &from_file;
-	snprintf(path, sizeof(path), CONFIG_DIR "/%s.conf", config->device);
+	snprintf(path, sizeof(path), SETTINGS_DIR "/%s.conf", settings->device);
 	r = conf_read(c, file != NULL ? file : path);
 	if (r == -ENOENT && file == NULL)
 		return;
 	if (r < 0)
 		die_usage("cannot read %s: %s", file != NULL ? file : path, strerror(-r));
 	/* What the command line did not give. */
-	from_file.target.seen &= ~config->target.seen;
-	conf_override(c, "Client", &config->target, &from_file.target);
+	from_file.target.seen &= ~settings->target.seen;
+	conf_override(c, "Client", &settings->target, &from_file.target);
 }
 
-void config_read(struct config *config, int argc, char *argv[], const char *usage)
+void settings_read(struct settings *settings, int argc, char *argv[], const char *usage)
 {
 	static const struct conf_option ifname = {.size = IFNAMSIZ};
 	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin};
 	const char *file, *what;
 
-	memset(config, 0, sizeof(*config));
-	snprintf(config->family, sizeof(config->family), "%s", WGDEV_KERNEL_FAMILY);
-	snprintf(config->user, sizeof(config->user), "nobody");
-	file = read_argv(&c, config, argc, argv, usage);
+	memset(settings, 0, sizeof(*settings));
+	snprintf(settings->family, sizeof(settings->family), "%s", WGDEV_KERNEL_FAMILY);
+	snprintf(settings->user, sizeof(settings->user), "nobody");
+	file = read_argv(&c, settings, argc, argv, usage);
 	if (argc - optind != 1)
 		die_usage("%s; usage: %s", argc == optind ? "which device?" : "one device at a time", usage);
-	what = conf_parse_ifname(&ifname, argv[optind], config->device);
+	what = conf_parse_ifname(&ifname, argv[optind], settings->device);
 	if (what != NULL)
 		die_usage("%s: %s", argv[optind], what);
-	read_file(&c, config, file);
-	if (c.errors == 0 && config->zone.len == 0)
-		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " CONFIG_DIR "/%s.conf", config->device);
+	read_file(&c, settings, file);
+	if (c.errors == 0 && settings->zone.len == 0)
+		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf", settings->device);
 	if (c.errors > 0)
 		die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
 }
