@@ -6,11 +6,14 @@
 #include <linux/wireguard.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 /* The kernel fills one dump message with up to NLMSG_GOODSIZE, or 32 KiB where the reader's buffer is larger. */
 #define BUF_LEN   32768
 #define DUMP_TRIES 8
+#define TIMEOUT_S  5 /* the kernel answers at once; should it not, nobody shall wait for ever */
 
 struct wgdev_kernel {
 	struct mnl_socket *nl;
@@ -271,7 +274,21 @@ static int on_done(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_STOP;
 }
 
-static mnl_cb_t on_control[] = {[NLMSG_DONE] = on_done};
+/* An error, or (with 0) the acknowledgement of a change. */
+static int on_error(const struct nlmsghdr *nlh, void *data)
+{
+	struct answer *a = data;
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
+		a->err = -EBADMSG;
+	else if (a->err == 0)
+		a->err = e->error;
+	return MNL_CB_STOP;
+}
+
+/* libmnl steps over a control message for which such a table has no entry. */
+static mnl_cb_t on_control[] = {[NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done};
 
 /* libmnl gives up at a message with NLM_F_DUMP_INTR, in the middle of the dump. What follows must still be read:
  * is the end of it in this buffer? */
@@ -301,7 +318,7 @@ static int exchange(struct wgdev_kernel *k, const struct nlmsghdr *nlh, mnl_cb_t
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			err = errno;
+			err = errno == EAGAIN ? ETIMEDOUT : errno;
 			explicit_bzero(k->buf, sizeof(k->buf));
 			return -err;
 		}
@@ -331,6 +348,7 @@ static int on_family(const struct nlmsghdr *nlh, void *data)
 int wgdev_kernel_open(const char *family, struct wgdev_kernel **out)
 {
 	struct wgdev_kernel *k = calloc(1, sizeof(*k));
+	struct timeval timeout = {.tv_sec = TIMEOUT_S};
 	struct answer a = {.k = k};
 	struct nlmsghdr *nlh;
 	int r;
@@ -339,7 +357,8 @@ int wgdev_kernel_open(const char *family, struct wgdev_kernel **out)
 		return -ENOMEM;
 	k->seq = (uint32_t)time(NULL);
 	k->nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
-	if (k->nl == NULL || mnl_socket_bind(k->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+	if (k->nl == NULL || mnl_socket_bind(k->nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    setsockopt(mnl_socket_get_fd(k->nl), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0) {
 		r = -errno;
 		goto out;
 	}

@@ -418,12 +418,22 @@ static void init(struct observer *o, const struct config *config, const struct o
 		init_zone(o, &o->zones[i], &config->zones[i]);
 }
 
+/* They end when their channels do. Until then they hold the ports, and whoever started us may start the next server as soon as
+ * we are gone. */
+static void stop_workers(const struct observer *o)
+{
+	for (size_t i = 0; i < o->workers_len; i++)
+		close(o->workers[i].channel);
+	for (size_t i = 0; i < o->workers_len; i++)
+		waitpid(o->workers[i].pid, NULL, 0);
+}
+
 void observer_run(const struct config *config, const struct observer_worker *workers, size_t workers_len)
 {
 	size_t fds = FD_ZONES + config->zones_len + workers_len;
 	struct pollfd *p = calloc(fds, sizeof(*p));
 	struct links *links = NULL;
-	struct observer o;
+	static struct observer o;
 	int signals = open_signals(), r;
 
 	if (p == NULL)
@@ -450,6 +460,8 @@ void observer_run(const struct config *config, const struct observer_worker *wor
 		dispatch(&o, links, p);
 	}
 	links_close(links);
+	stop_workers(&o);
+	free(p);
 }
 
 void observer_read_once(const struct config *config, const struct zone_conf *conf, struct zone *zone)

@@ -78,6 +78,10 @@ const char *port_owner(const char *proto, uint16_t port, char out[128])
 	snprintf(table6, sizeof(table6), "%s6", proto);
 	if (!find_inode(proto, port, &inode, &uid) && !find_inode(table6, port, &inode, &uid))
 		return out;
+	if (inode == 0) { /* no program's socket */
+		snprintf(out, 128, "the kernel (the listen port of a WireGuard device? see `wg show`)");
+		return out;
+	}
 	snprintf(out, 128, "a program of user %u", uid);
 	snprintf(target, sizeof(target), "socket:[%lu]", inode);
 	dir = opendir("/proc");

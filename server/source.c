@@ -36,7 +36,8 @@ static enum source_result judge(struct source *s, int err)
 		return SOURCE_FAILED;
 	case EACCES:
 		snprintf(s->why, sizeof(s->why),
-		    "may not open %s's socket in " WGDEV_UAPI_DIR ": start wgmeetd after the device, or with --observer-user root",
+		    "may not open %s's socket in " WGDEV_UAPI_DIR ": start wgmeetd as root, and after the device or with "
+		    "--observer-user root",
 		    dev);
 		return SOURCE_FAILED;
 	default:

@@ -10,9 +10,13 @@ build="gcc libc6-dev make pkg-config libc-ares-dev libldns-dev libmnl-dev libnl-
 	libcap-ng-dev libsodium-dev check"
 net="wireguard-tools nftables iproute2 iputils-ping bind9-dnsutils util-linux procps"
 
-# The kernel's WireGuard where it is, else the one in userspace.
+# The kernel's WireGuard where devices of it can be made, else the one in userspace.
 wireguard() {
-	modprobe -nq wireguard 2>/dev/null || [ -d /sys/module/wireguard ] || echo wireguard-go
+	if ip link add wgmeet-probe type wireguard 2>/dev/null; then
+		ip link del wgmeet-probe
+	else
+		echo wireguard-go
+	fi
 }
 
 case $1 in
@@ -30,6 +34,7 @@ if command -v dpkg-query >/dev/null; then
 elif [ -z "$tell" ]; then
 	exit 0 # not Debian: the build says what it does not find
 else
+	# shellcheck disable=SC2086,SC2116 # in one line
 	missing=" $(echo $want)"
 fi
 [ -n "$missing" ] || exit 0

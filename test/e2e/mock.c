@@ -156,23 +156,33 @@ static void on_udp(int fd, int delay_ms)
 	}
 }
 
-/* One query after the other, as they come; good enough for a test that asks few. */
-static void on_tcp(int listener)
+static struct pollfd watched[2 + 64]; /* UDP, the TCP listener, connections */
+static nfds_t watched_len = 2;
+
+static void on_accept(int listener)
 {
 	int fd = accept(listener, NULL, NULL);
+
+	if (fd >= 0 && watched_len < sizeof(watched) / sizeof(*watched))
+		watched[watched_len++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	else
+		close(fd);
+}
+
+/* One query; a test's client sends it whole. Returns false if the connection is over. */
+static bool on_tcp(int fd)
+{
 	uint8_t query[2 + 1500], out[2 + 512];
+	size_t len;
 
-	while (fd >= 0 && recv(fd, query, 2, MSG_WAITALL) == 2) {
-		size_t len = get16(query);
-
-		if (len > 1500 || recv(fd, query + 2, len, MSG_WAITALL) != (ssize_t)len)
-			break;
-		len = answer(query + 2, len, true, out + 2, sizeof(out) - 2);
-		put16(out, (uint16_t)len);
-		if (len > 0 && send(fd, out, len + 2, MSG_NOSIGNAL) < 0)
-			break;
-	}
-	close(fd);
+	if (recv(fd, query, 2, MSG_WAITALL) != 2)
+		return false;
+	len = get16(query);
+	if (len > 1500 || recv(fd, query + 2, len, MSG_WAITALL) != (ssize_t)len)
+		return false;
+	len = answer(query + 2, len, true, out + 2, sizeof(out) - 2);
+	put16(out, (uint16_t)len);
+	return len == 0 || send(fd, out, len + 2, MSG_NOSIGNAL) >= 0;
 }
 
 static int open_socket(const struct endpoint *ep, int type)
@@ -191,24 +201,29 @@ static int open_socket(const struct endpoint *ep, int type)
 int main(int argc, char *argv[])
 {
 	struct endpoint ep;
-	struct pollfd p[2];
 
 	if (argc != 5 || !endpoint_addr_from_text(argv[1], &ep))
 		errx(2, "usage: mock ADDR PORT DELAY_MS MODE");
 	ep.port = (uint16_t)atoi(argv[2]);
 	mode = argv[4];
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	p[0] = (struct pollfd){.fd = open_socket(&ep, SOCK_DGRAM), .events = POLLIN};
-	p[1] = (struct pollfd){.fd = open_socket(&ep, SOCK_STREAM), .events = POLLIN};
+	watched[0] = (struct pollfd){.fd = open_socket(&ep, SOCK_DGRAM), .events = POLLIN};
+	watched[1] = (struct pollfd){.fd = open_socket(&ep, SOCK_STREAM), .events = POLLIN};
 	puts("ready");
 	for (;;) {
 		int64_t left = head == tail ? -1 : queue[head % PENDING].due_ms - now_ms();
 
-		poll(p, 2, head == tail ? -1 : left < 0 ? 0 : (int)left);
-		if (p[0].revents != 0)
-			on_udp(p[0].fd, atoi(argv[3]));
-		if (p[1].revents != 0)
-			on_tcp(p[1].fd);
+		poll(watched, watched_len, head == tail ? -1 : left < 0 ? 0 : (int)left);
+		if (watched[0].revents != 0)
+			on_udp(watched[0].fd, atoi(argv[3]));
+		for (nfds_t i = watched_len; i-- > 2;) {
+			if (watched[i].revents != 0 && !on_tcp(watched[i].fd)) {
+				close(watched[i].fd);
+				watched[i] = watched[--watched_len];
+			}
+		}
+		if (watched[1].revents != 0)
+			on_accept(watched[1].fd);
 		for (; head != tail && queue[head % PENDING].due_ms <= now_ms(); head++) {
 			const struct pending *q = &queue[head % PENDING];
 
