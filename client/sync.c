@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "channel.h"
 #include "settings.h"
@@ -34,7 +35,7 @@ struct sync {
 	struct wg_device dev;
 	struct job *jobs;
 	size_t next, open; /* the first peer that was not asked about yet; questions without a result */
-	unsigned problems, by_status[LOOKUP_STATUSES];
+	unsigned problems, changes, fresh, by_status[LOOKUP_STATUSES];
 };
 
 static const char *peer_text(const struct sync *s, size_t i)
@@ -53,11 +54,11 @@ static void problem(struct sync *s, size_t i, const char *what)
 /* A server that is down is one problem, not one for each peer. */
 static void lookup_problem(struct sync *s, size_t i, enum lookup_status status)
 {
+	s->by_status[status]++;
 	if (status == LOOKUP_NOT_IN_ZONE) {
 		debug("%s: %s: %s", s->settings.device, peer_text(s, i), lookup_status_text(status));
 		return;
 	}
-	s->by_status[status]++;
 	if (s->by_status[status] <= SAY_EACH)
 		problem(s, i, lookup_status_text(status));
 	else
@@ -67,7 +68,7 @@ static void lookup_problem(struct sync *s, size_t i, enum lookup_status status)
 static void say_rest(const struct sync *s)
 {
 	for (unsigned i = 0; i < LOOKUP_STATUSES; i++)
-		if (s->by_status[i] > SAY_EACH)
+		if (i != LOOKUP_NOT_IN_ZONE && s->by_status[i] > SAY_EACH)
 			warnx("%s: and %u more peers: %s", s->settings.device, s->by_status[i] - SAY_EACH,
 			    lookup_status_text((enum lookup_status)i));
 }
@@ -99,6 +100,7 @@ static void apply(struct sync *s, size_t i, const struct endpoint *published)
 			return;
 		}
 		s->jobs[i].set = true;
+		s->changes++;
 		s->jobs[i].endpoint = *published;
 		printf("%s: %s endpoint %s -> %s\n", s->settings.device, peer_text(s, i),
 		    endpoint_to_text(&peer->endpoint, before), endpoint_to_text(published, after));
@@ -134,6 +136,7 @@ static void ask(struct sync *s)
 		int r;
 
 		if (!plan_wants_lookup(peer, &s->options)) {
+			s->fresh++;
 			debug("%s: %s: has a working tunnel: left alone", s->settings.device, peer_text(s, s->next));
 			continue;
 		}
@@ -218,6 +221,10 @@ int sync_main(int argc, char *argv[])
 	resolver_stop(&s.resolver);
 	confirm(&s);
 	say_rest(&s);
+	/* cron shall hear nothing when nothing changed, but a person waits for a word. */
+	if (s.changes == 0 && s.problems == 0 && isatty(STDOUT_FILENO))
+		printf("%s: nothing to change: of %zu peers %u have a working tunnel, %u are not in the zone\n",
+		    s.settings.device, s.dev.peers_len, s.fresh, s.by_status[LOOKUP_NOT_IN_ZONE]);
 	device_close(&s.device);
 	wgdev_free(&s.dev);
 	free(s.jobs);

@@ -19,6 +19,7 @@ static const struct powers {
 	bool empty_root; /* sees no file */
 } powers[] = {
     [SANDBOX_OBSERVER] = {.net_admin = true},
+    [SANDBOX_READER] = {0},
     [SANDBOX_WORKER] = {.empty_root = true},
     [SANDBOX_SETTER] = {.net_admin = true},
     [SANDBOX_RESOLVER] = {.empty_root = true},

@@ -2,6 +2,7 @@
  *
  *     role       user                  capabilities    root directory
  *     observer   ObserverUser          CAP_NET_ADMIN   the host's
+ *     reader     ObserverUser          none            the host's      (an observer of files only)
  *     worker     User                  none            empty
  *     setter     as started            CAP_NET_ADMIN   the host's
  *     resolver   nobody                none            empty
@@ -18,6 +19,7 @@
 
 enum sandbox_role {
 	SANDBOX_OBSERVER,
+	SANDBOX_READER,
 	SANDBOX_WORKER,
 	SANDBOX_SETTER,
 	SANDBOX_RESOLVER,

@@ -123,7 +123,7 @@ static const struct conf_option options[] = {
     {ZONE("TTL", "ttl", "SECONDS", "of all records (10)", conf_parse_uint, ttl_s), .min = 0, .max = 86400},
     {ZONE("ListMax", "list-max", "N", "list the peers if they are at most N (900)", conf_parse_uint, list_max), .min = 0,
         .max = CONFIG_LIST_MAX},
-    {ZONE("PaddedNames", "padded-names", NULL, "peers have a second name, with ==== (yes)", conf_parse_bool, padded_names)},
+    {ZONE("PaddedNames", "padded-names", NULL, "peers have a second name, with ====: =yes, =no (yes)", conf_parse_bool, padded_names)},
 };
 
 #define OPTIONS_LEN (sizeof(options) / sizeof(*options))
@@ -165,12 +165,16 @@ static struct conf_target *begin(const char *section, void *data)
 static void default_name_server(const struct server_conf *server, struct zone_conf *z)
 {
 	struct name_server *ns = &z->name_servers.at[0];
+	char text[NAME_TEXT];
 
 	z->name_servers.len = 1;
 	name_prepend("ns", 2, &z->name, &ns->name);
 	for (size_t i = 0; i < server->listen.len && ns->addrs_len < CONFIG_NS_ADDRS; i++)
 		if (!endpoint_addr_is_any(&server->listen.at[i]))
 			ns->addrs[ns->addrs_len++] = server->listen.at[i];
+	if (ns->addrs_len == 0)
+		warnx("zone %s: its name server has no address, so it cannot be delegated: give NameServer = NAME ADDR",
+		    name_to_text(&z->name, text));
 }
 
 static void check_zone(struct conf *c, const struct config *config, struct zone_conf *z)

@@ -62,6 +62,14 @@ static bool needs_root(const struct config *config, const struct sandbox_user *u
 	return false;
 }
 
+static enum sandbox_role role_of(const struct config *config)
+{
+	for (size_t i = 0; i < config->zones_len; i++)
+		if (config->zones[i].device[0] != '\0')
+			return SANDBOX_OBSERVER;
+	return SANDBOX_READER;
+}
+
 static void check_capability(const struct config *config)
 {
 	if (sandbox_has_net_admin())
@@ -137,6 +145,7 @@ int main(int argc, char *argv[])
 	}
 	check_capability(&config);
 	if (config.print_zone) {
+		sandbox_enter(role_of(&config), NULL);
 		print_zones(&config);
 		return EXIT_FINE;
 	}
@@ -146,7 +155,7 @@ int main(int argc, char *argv[])
 		observer_user = (struct sandbox_user){0};
 	own_state(&config, &observer_user);
 	start_workers(&config, &worker_user, workers);
-	sandbox_enter(SANDBOX_OBSERVER, &observer_user);
+	sandbox_enter(role_of(&config), &observer_user);
 	observer_run(&config, workers, config.server.workers);
 	return EXIT_FINE;
 }

@@ -41,10 +41,11 @@ static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct end
 	return 0;
 }
 
-/* A link-local address means nothing on another link. */
+/* A link-local address (RFC 4291, RFC 3927) means nothing on another link. */
 static bool is_publishable(const struct endpoint *ep)
 {
-	bool link_local = ep->family == AF_INET6 && ep->addr[0] == 0xfe && (ep->addr[1] & 0xc0) == 0x80;
+	const uint8_t *a = ep->addr;
+	bool link_local = ep->family == AF_INET6 ? a[0] == 0xfe && (a[1] & 0xc0) == 0x80 : a[0] == 169 && a[1] == 254;
 
 	return endpoint_is_reachable(ep) && !link_local;
 }
