@@ -78,7 +78,7 @@ $(BUILD)/test/mock: $(BUILD)/test/e2e/mock.o $(COMMON)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 # The fuzz targets, linked to replay a corpus.
-$(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(COMMON) $(filter-out %/main.o,$(SERVER))
+$(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(BUILD)/test/answers.o $(COMMON) $(filter-out %/main.o,$(SERVER))
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
@@ -108,7 +108,7 @@ deps-demo deps-check: deps-%:
 	@contrib/build/deps.sh $*
 
 packages:
-	@$(PKG_CONFIG) --exists $(TEST_LIBS) || contrib/build/deps.sh --tell build
+	@$(PKG_CONFIG) --exists $(SERVER_LIBS) $(CLIENT_LIBS) || contrib/build/deps.sh --tell build
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8

@@ -32,37 +32,49 @@ _Noreturn static void die_of(const char *name, int err)
 	}
 }
 
-void device_open(struct device *d, const char *name, const char *family)
+void device_open(struct device *d, const char *name, const char *family, struct wg_device *dev)
 {
-	int r;
+	int r = -ENOENT;
 
 	*d = (struct device){.name = name};
+	/* As wg(8) does: a socket of that name stands for the device, unless nobody listens there any more. */
 	if (wgdev_uapi_exists(name))
-		return;
-	r = wgdev_kernel_open(family, &d->kernel);
+		r = wgdev_uapi_read(name, TIMEOUT_MS, dev);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		r = wgdev_kernel_open(family, &d->kernel);
+		if (r == 0)
+			r = wgdev_kernel_dump(d->kernel, name, dev);
+	}
 	if (r < 0)
 		die_of(name, r);
 }
 
-int device_read(struct device *d, struct wg_device *dev)
+void device_read(struct device *d, struct wg_device *dev)
 {
 	int r = d->kernel != NULL ? wgdev_kernel_dump(d->kernel, d->name, dev) : wgdev_uapi_read(d->name, TIMEOUT_MS, dev);
 
 	if (r < 0)
 		die_of(d->name, r);
-	return 0;
+}
+
+/* A daemon that hangs will not have done with the next peer either. */
+static int changed(const struct device *d, int r)
+{
+	if (r == -ETIMEDOUT || r == -EAGAIN)
+		die_of(d->name, r);
+	return r;
 }
 
 int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep)
 {
-	return d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, key, ep) :
-	                           wgdev_uapi_set_endpoint(d->name, TIMEOUT_MS, key, ep);
+	return changed(d, d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, key, ep) :
+	                                      wgdev_uapi_set_endpoint(d->name, TIMEOUT_MS, key, ep));
 }
 
 int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s)
 {
-	return d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, key, keepalive_s) :
-	                           wgdev_uapi_kick(d->name, TIMEOUT_MS, key, keepalive_s);
+	return changed(d, d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, key, keepalive_s) :
+	                                      wgdev_uapi_kick(d->name, TIMEOUT_MS, key, keepalive_s));
 }
 
 /* An address that WireGuard routes to the peer: of the narrowest prefix, the least likely to be another's in part; the

@@ -10,10 +10,10 @@ struct device {
 	struct wgdev_kernel *kernel; /* NULL: userspace */
 };
 
-/* Dies with a message that says what to do: no such device, no capability. */
-void device_open(struct device *d, const char *name, const char *family);
-/* 0 or -errno. */
-int device_read(struct device *d, struct wg_device *dev);
+/* Opens and reads it. Both die with a message that says what to do: no such device, no capability. */
+void device_open(struct device *d, const char *name, const char *family, struct wg_device *dev);
+void device_read(struct device *d, struct wg_device *dev);
+/* 0 or -errno; dies if the device's daemon does not answer. */
 int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep);
 /* Makes WireGuard send to the peer at once, by its keepalive going from 0 to keepalive_s. */
 int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "sandbox.h"
 #include "verbs.h"
 
 #ifndef VERSION
@@ -28,6 +29,7 @@ static void print_usage(FILE *out)
 int main(int argc, char *argv[])
 {
 	log_init("wgmeet", false);
+	sandbox_start();
 	if (argc < 2) {
 		print_usage(stderr);
 		return EXIT_USAGE;

@@ -44,6 +44,8 @@ static bool read_address(const ldns_rr *rr, uint16_t port, struct endpoint *out)
 	const ldns_rdf *rdf = ldns_rr_rdf(rr, 0);
 	bool ok = false;
 
+	if (ldns_rr_rd_count(rr) != 1)
+		return false;
 	if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_A && ldns_rdf_size(rdf) == 4) {
 		memcpy(&in.sin_addr, ldns_rdf_data(rdf), 4);
 		ok = endpoint_from_sockaddr(&in, sizeof(in), out);
@@ -51,8 +53,7 @@ static bool read_address(const ldns_rr *rr, uint16_t port, struct endpoint *out)
 		memcpy(&in6.sin6_addr, ldns_rdf_data(rdf), 16);
 		ok = endpoint_from_sockaddr(&in6, sizeof(in6), out);
 	}
-	if (ok)
-		out->port = port;
+	out->port = port;
 	return ok;
 }
 
@@ -96,11 +97,15 @@ static bool is_other_key(const ldns_rr_list *list, const struct name *instance, 
 	return false;
 }
 
+/* The first where a peer can be; else one where none can. */
 static void find_address(const ldns_rr_list *list, struct reply *out)
 {
-	for (size_t i = 0; out->endpoint.family == AF_UNSPEC && i < ldns_rr_list_rr_count(list); i++)
-		if (is_owner(ldns_rr_list_rr(list, i), &out->target))
-			read_address(ldns_rr_list_rr(list, i), out->port, &out->endpoint);
+	for (size_t i = 0; !endpoint_is_reachable(&out->endpoint) && i < ldns_rr_list_rr_count(list); i++) {
+		struct endpoint ep;
+
+		if (is_owner(ldns_rr_list_rr(list, i), &out->target) && read_address(ldns_rr_list_rr(list, i), out->port, &ep))
+			out->endpoint = ep;
+	}
 }
 
 enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct name *instance, const uint8_t key[KEY_LEN],

@@ -38,6 +38,7 @@ struct in_flight {
 	struct name instance;
 	struct reply reply;
 	size_t server;      /* that is asked now */
+	size_t failed;      /* servers that were asked before it */
 	unsigned waits_for; /* address questions without an answer yet */
 	enum lookup_status status, address_status;
 	enum lookup_status failure; /* of the servers before this one */
@@ -67,14 +68,14 @@ static void finish(struct in_flight *f, enum lookup_status status)
 		/* Of several servers' failures the one that says most is told: they are in that order. */
 		if (f->failure == LOOKUP_FOUND || status < f->failure)
 			f->failure = status;
-		if (f->server + 1 < f->r->servers) {
-			f->server++;
-			if (f->r->first < f->server)
-				f->r->first = f->server;
+		if (++f->failed < f->r->servers) {
+			f->server = (f->server + 1) % f->r->servers;
 			ask_srv(f);
 			return;
 		}
 		status = f->failure;
+	} else {
+		f->r->first = f->server; /* it answers */
 	}
 	f->status = status;
 	f->state = ANSWERED;
@@ -143,11 +144,33 @@ static void on_address(void *arg, int ares_status, int timeouts, unsigned char *
 		finish(f, f->address_status);
 }
 
+/* c-ares takes names as text, and of RFC 1035's escapes only the backslash before a character. A NUL has no such form. */
+static bool query(struct in_flight *f, const struct name *name, int type, ares_callback fn)
+{
+	char text[2 * NAME_MAX_LEN], *to = text;
+
+	for (size_t at = 0; name->wire[at] != 0; at += name->wire[at] + 1u) {
+		if (at > 0)
+			*to++ = '.';
+		for (size_t i = 1; i <= name->wire[at]; i++) {
+			uint8_t c = name->wire[at + i];
+
+			if (c == '\0')
+				return false;
+			if (c == '.' || c == '\\')
+				*to++ = '\\';
+			*to++ = (char)c;
+		}
+	}
+	*to = '\0';
+	ares_query(f->r->ares[f->server], text, CLASS_IN, type, fn, f);
+	return true;
+}
+
 static void on_srv(void *arg, int ares_status, int timeouts, unsigned char *msg, int len)
 {
 	struct in_flight *f = arg;
 	enum lookup_status status = status_of(ares_status);
-	char target[NAME_TEXT];
 
 	(void)timeouts;
 	if (status == LOOKUP_FOUND)
@@ -156,18 +179,17 @@ static void on_srv(void *arg, int ares_status, int timeouts, unsigned char *msg,
 		finish(f, status);
 		return;
 	}
-	name_to_text(&f->reply.target, target);
 	f->address_status = LOOKUP_NO_ADDRESS;
 	f->waits_for = 2;
-	ares_query(f->r->ares[f->server], target, CLASS_IN, TYPE_A, on_address, f);
-	ares_query(f->r->ares[f->server], target, CLASS_IN, TYPE_AAAA, on_address, f);
+	if (!query(f, &f->reply.target, TYPE_A, on_address))
+		finish(f, LOOKUP_NO_ADDRESS);
+	else
+		query(f, &f->reply.target, TYPE_AAAA, on_address);
 }
 
 static void ask_srv(struct in_flight *f)
 {
-	char name[NAME_TEXT];
-
-	ares_query(f->r->ares[f->server], name_to_text(&f->instance, name), CLASS_IN, TYPE_SRV, on_srv, f);
+	query(f, &f->instance, TYPE_SRV, on_srv);
 }
 
 static void start_lookup(struct resolving *r, const struct lookup *lookup)
@@ -345,11 +367,13 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 
 void resolver_start(const struct settings *settings, struct resolver *out)
 {
-	struct sandbox_user user = {.uid = 65534, .gid = 65534};
+	struct sandbox_user user = {0};
 	int channel[2];
 
 	if (geteuid() == 0 && !sandbox_find_user(settings->user, &user))
 		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", settings->user);
+	if (geteuid() == 0 && user.uid == 0)
+		die_usage("the resolver shall not be root: name another user with --user");
 	channel_pair(channel);
 	out->channel = channel[0];
 	out->pid = fork();

@@ -18,8 +18,9 @@ static const char *parse_server(const struct conf_option *o, const char *value, 
 	(void)o;
 	if (list->len == SETTINGS_SERVERS)
 		return "there are more than 16 servers";
-	if (!endpoint_from_text(value, 53, &list->at[list->len]) || list->at[list->len].port == 0)
-		return "it must be ADDR, ADDR:PORT or [V6]:PORT, in numbers";
+	if (!endpoint_from_text(value, 53, &list->at[list->len]) || list->at[list->len].port == 0 ||
+	    list->at[list->len].scope != 0) /* c-ares knows no scopes */
+		return "it must be ADDR, ADDR:PORT or [V6]:PORT, in numbers, without a %scope";
 	list->len++;
 	return NULL;
 }

@@ -19,6 +19,7 @@
 #include "sandbox.h"
 #include "verbs.h"
 
+#define SILENCE_MS 60000 /* of the resolver, which has time-outs of its own, far shorter */
 #define SAY_EACH 5 /* problems of one kind that are said peer by peer; the rest are counted */
 
 /* For each peer of the device. */
@@ -114,6 +115,9 @@ static void apply(struct sync *s, size_t i, const struct endpoint *published)
 static void on_result(struct sync *s, const struct lookup_result *result)
 {
 	size_t i = result->number;
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&result->endpoint, &sa);
+	struct endpoint ep = {0}; /* as endpoint.h wants them, whatever came */
 
 	if (i >= s->dev.peers_len || !s->jobs[i].asked || s->jobs[i].done || result->status >= LOOKUP_STATUSES)
 		diex("the resolver says what it was not asked: this is a bug");
@@ -121,10 +125,10 @@ static void on_result(struct sync *s, const struct lookup_result *result)
 	s->open--;
 	if (result->status != LOOKUP_FOUND)
 		lookup_problem(s, i, (enum lookup_status)result->status);
-	else if (!endpoint_is_reachable(&result->endpoint))
+	else if (!endpoint_from_sockaddr(&sa, len, &ep) || !endpoint_is_reachable(&ep))
 		lookup_problem(s, i, LOOKUP_BAD_ENDPOINT);
 	else
-		apply(s, i, &result->endpoint);
+		apply(s, i, &ep);
 }
 
 /* Asks for as many peers as the channel takes now. */
@@ -164,8 +168,13 @@ static void exchange(struct sync *s)
 			p.events |= POLLOUT;
 		else if (s->open == 0)
 			return;
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			die("poll");
+		switch (poll(&p, 1, SILENCE_MS)) {
+		case 0:
+			diex("the resolver says nothing: this is a bug");
+		case -1:
+			if (errno != EINTR)
+				die("poll");
+		}
 		while ((r = channel_recv(s->resolver.channel, &result, sizeof(result), NULL)) > 0)
 			on_result(s, &result);
 		if (r == 0)
@@ -184,14 +193,14 @@ static void confirm(struct sync *s)
 	if (!any)
 		return;
 	device_read(&s->device, &now);
-	for (size_t i = 0, j = 0; i < s->dev.peers_len; i++, j++) {
+	for (size_t i = 0; i < s->dev.peers_len; i++) {
 		const uint8_t *key = s->dev.peers[i].public_key;
 		const struct wg_peer *peer;
 
 		if (!s->jobs[i].set)
 			continue;
 		/* Nearly always at the same place. */
-		peer = j < now.peers_len && memcmp(now.peers[j].public_key, key, KEY_LEN) == 0 ? &now.peers[j] :
+		peer = i < now.peers_len && memcmp(now.peers[i].public_key, key, KEY_LEN) == 0 ? &now.peers[i] :
 		                                                                                wgdev_find_peer(&now, key);
 		if (peer == NULL)
 			problem(s, i, "was removed from the device meanwhile");
@@ -204,16 +213,16 @@ static void confirm(struct sync *s)
 int sync_main(int argc, char *argv[])
 {
 	static struct sync s;
+	struct sandbox_user owner;
 
 	settings_read(&s.settings, argc, argv, "wgmeet sync DEVICE [--zone ZONE] [--server ADDR[:PORT]]... [--force]");
 	log_init("wgmeet", s.settings.verbose);
 	/* Before the device is read: the resolver shall never have had a secret in its memory. */
 	resolver_start(&s.settings, &s.resolver);
-	sandbox_enter(SANDBOX_SETTER, NULL);
+	sandbox_enter(SANDBOX_SETTER, wgdev_uapi_owner(s.settings.device, &owner.uid, &owner.gid) ? &owner : NULL);
 	s.options = (struct plan_options){.now_s = (uint64_t)time(NULL), .force = s.settings.force,
 	    .keepalive_s = (uint16_t)s.settings.keepalive_s};
-	device_open(&s.device, s.settings.device, s.settings.family);
-	device_read(&s.device, &s.dev);
+	device_open(&s.device, s.settings.device, s.settings.family, &s.dev);
 	s.jobs = calloc(s.dev.peers_len + 1, sizeof(*s.jobs));
 	if (s.jobs == NULL)
 		die("out of memory");

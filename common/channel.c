@@ -36,7 +36,8 @@ int channel_send(int channel, const void *msg, size_t len, int fd)
 	}
 	if (sendmsg(channel, &mh, MSG_NOSIGNAL) >= 0)
 		return 0;
-	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+	/* ETOOMANYREFS: more descriptors are on their way than this user may have. */
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ETOOMANYREFS)
 		return -EAGAIN;
 	return errno == ECONNRESET ? -EPIPE : -errno;
 }
@@ -45,7 +46,8 @@ int channel_recv(int channel, void *msg, size_t len, int *fd)
 {
 	struct iovec iov = {.iov_base = msg, .iov_len = len};
 	union control control = {0};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = fd != NULL ? &control : NULL,
+	    .msg_controllen = fd != NULL ? CMSG_LEN(sizeof(int)) : 0}; /* with no room to spare for a second descriptor */
 	int got = -1;
 	ssize_t n;
 
@@ -62,7 +64,7 @@ int channel_recv(int channel, void *msg, size_t len, int *fd)
 
 	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&got, CMSG_DATA(c), sizeof(got));
-	if ((size_t)n != len || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || (got >= 0 && fd == NULL))
+	if ((size_t)n != len || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		diex("channel: a message of %zd octets in place of %zu: this is a bug", n, len);
 	if (fd != NULL)
 		*fd = got;

@@ -86,7 +86,8 @@ static void take(struct conf *c, const struct conf_option *o, struct conf_target
 		conf_wrong(c, c->line, "%s: the value is too long", name);
 		return;
 	}
-	cut_comment(copy);
+	if (c->where != NULL)
+		cut_comment(copy);
 	what = parse_value(o, copy, target, &part);
 	if (what != NULL)
 		conf_wrong(c, c->line, "%s = %s: %s", name, part, what);
@@ -123,7 +124,14 @@ static char *read_line(char *buf, int cap, void *stream)
 			    cap - 2);
 		snprintf(buf, (size_t)cap, "#\n");
 	}
-	if (buf[strspn(buf, " \t")] == '[') {
+	/* To inih a line that begins with a blank goes on with the one before. */
+	memmove(buf, buf + strspn(buf, " \t"), strlen(buf + strspn(buf, " \t")) + 1);
+	/* inih only tells the first of these. */
+	if (strchr("[;#\r\n", buf[0]) == NULL && strpbrk(buf, "=:") == NULL) {
+		conf_wrong(f->c, f->c->line, "neither [Section] nor Key = Value");
+		snprintf(buf, (size_t)cap, "#\n");
+	}
+	if (buf[0] == '[') {
 		f->fresh = true;
 		f->unknown = false;
 		f->target = NULL;

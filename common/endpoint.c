@@ -203,12 +203,13 @@ bool endpoint_addr_is_any(const struct endpoint *ep)
 bool endpoint_is_reachable(const struct endpoint *ep)
 {
 	static const uint8_t loopback6[16] = {[15] = 1};
+	const uint8_t *a = ep->addr;
 
 	if (ep->port == 0 || endpoint_addr_is_any(ep))
 		return false;
 	if (ep->family == AF_INET) /* 0/8 "this network", 127/8, 224/4 multicast, 240/4 reserved and broadcast */
-		return ep->addr[0] != 0 && ep->addr[0] != 127 && ep->addr[0] < 224;
+		return a[0] != 0 && a[0] != 127 && a[0] < 224 && !(a[0] == 169 && a[1] == 254);
 	if (ep->family == AF_INET6)
-		return ep->addr[0] != 0xff && memcmp(ep->addr, loopback6, sizeof(loopback6)) != 0;
+		return a[0] != 0xff && !(a[0] == 0xfe && (a[1] & 0xc0) == 0x80) && memcmp(a, loopback6, sizeof(loopback6)) != 0;
 	return false;
 }

@@ -38,7 +38,8 @@ const char *endpoint_addr_to_text(const struct endpoint *ep, char out[ENDPOINT_T
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_addr_is_any(const struct endpoint *ep); /* 0.0.0.0, :: */
 
-/* Could a peer on another host be there? False for port 0, unspecified, loopback, multicast, broadcast. */
+/* Could a peer on another host be there? False for port 0, unspecified, loopback, multicast, broadcast, and for
+ * link-local (RFC 3927, RFC 4291): that means nothing on another link. */
 bool endpoint_is_reachable(const struct endpoint *ep);
 
 #endif

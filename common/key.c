@@ -1,5 +1,6 @@
 #include "key.h"
 
+#include <sodium/utils.h>
 #include <string.h>
 
 static const char base64_digits[] =
@@ -101,35 +102,14 @@ void key_to_base32(const uint8_t key[KEY_LEN], uint8_t out[KEY_BASE32])
 	*out = (uint8_t)base32_digits[acc << (5 - bits) & 31];
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool key_from_hex(const char *text, uint8_t out[KEY_LEN])
 {
-	for (size_t i = 0; i < KEY_LEN; i++) {
-		int hi = hex_digit(text[2 * i]), lo = hi < 0 ? -1 : hex_digit(text[2 * i + 1]);
-
-		if (lo < 0)
-			return false;
-		out[i] = (uint8_t)(hi << 4 | lo);
-	}
-	return true;
+	return sodium_hex2bin(out, KEY_LEN, text, KEY_HEX, NULL, NULL, NULL) == 0;
 }
 
-void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX])
+void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX + 1])
 {
-	for (size_t i = 0; i < KEY_LEN; i++) {
-		*out++ = "0123456789abcdef"[key[i] >> 4];
-		*out++ = "0123456789abcdef"[key[i] & 15];
-	}
+	sodium_bin2hex(out, KEY_HEX + 1, key, KEY_LEN);
 }
 
 bool key_is_zero(const uint8_t key[KEY_LEN])

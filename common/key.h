@@ -22,7 +22,7 @@ bool key_from_base32(const uint8_t text[KEY_BASE32], uint8_t out[KEY_LEN]);
 void key_to_base32(const uint8_t key[KEY_LEN], uint8_t out[KEY_BASE32]);
 
 bool key_from_hex(const char *text, uint8_t out[KEY_LEN]);
-void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX]);
+void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX + 1]); /* with a NUL */
 
 bool key_is_zero(const uint8_t key[KEY_LEN]);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -13,11 +14,22 @@ static struct {
 	bool verbose;
 } out = {.name = "wgmeet"};
 
+/* systemd.exec(5): the variable is inherited by those whose standard error is something else by now. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long dev, ino;
+	struct stat st;
+
+	return stream != NULL && sscanf(stream, "%lu:%lu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	    st.st_dev == dev && st.st_ino == ino;
+}
+
 void log_init(const char *name, bool verbose)
 {
 	out.name = name;
 	out.verbose = verbose;
-	out.journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	out.journal = is_journal();
 }
 
 void log_name(const char *name)

@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -27,6 +31,7 @@ static const struct powers {
 
 static bool find_number(const char *text, struct sandbox_user *out)
 {
+	const struct passwd *pw;
 	char *end;
 	unsigned long uid = strtoul(text, &end, 10), gid = uid;
 
@@ -38,6 +43,10 @@ static bool find_number(const char *text, struct sandbox_user *out)
 	if (*end != '\0' || uid >= UINT32_MAX || gid >= UINT32_MAX)
 		return false;
 	*out = (struct sandbox_user){.uid = (uid_t)uid, .gid = (gid_t)gid};
+	/* A user who has a name has a group, which need not have the same number. */
+	pw = strchr(text, ':') == NULL ? getpwuid((uid_t)uid) : NULL;
+	if (pw != NULL)
+		out->gid = pw->pw_gid;
 	return true;
 }
 
@@ -57,6 +66,31 @@ bool sandbox_find_user(const char *text, struct sandbox_user *out)
 bool sandbox_has_net_admin(void)
 {
 	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
+}
+
+void sandbox_start(void)
+{
+	int fd;
+
+	do /* a closed standard descriptor would be given to the next socket, and log lines to whoever is at its other end */
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 3);
+	close_range(3, ~0u, 0);
+	signal(SIGCHLD, SIG_DFL); /* ignored, nobody would be told how a child ended */
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+}
+
+/* The terminal would take what is "typed" with TIOCSTI as its user's own words; the session keyring may hold root's keys. */
+static void leave_session(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid(); /* fails for a session's leader, which none of our children is */
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		die("/dev/null");
+	close(fd);
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL); /* fails where the kernel has no keyrings */
 }
 
 /* A directory that has no name any more: nothing is in it, and nothing can be made in it. */
@@ -87,6 +121,8 @@ static void verify(const struct powers *p, const struct sandbox_user *user)
 		die("getresuid");
 	if (user != NULL && (r != user->uid || e != r || s != r || rg != user->gid || eg != rg || sg != rg))
 		diex("the change of the user did not hold");
+	if (user != NULL && getgroups(0, NULL) != 0)
+		diex("the supplementary groups did not drop");
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
@@ -104,6 +140,8 @@ void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
 		user = NULL;
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
+	if (p->empty_root)
+		leave_session();
 	if (p->empty_root && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_CHROOT) != 0)
 		enter_empty_root();
 	capng_clear(CAPNG_SELECT_BOTH);

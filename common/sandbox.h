@@ -7,7 +7,7 @@
  *     setter     as started            CAP_NET_ADMIN   the host's
  *     resolver   nobody                none            empty
  *
- * All: no_new_privs, not dumpable (no ptrace(2), no /proc/PID/mem by others of the same user), no core file. A
+ * The two that face the network have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no /proc/PID/mem by others of the same user), no core file. A
  * program that was not started as root keeps its user, and the directory too if it may not change it.
  */
 #ifndef WGMEET_SANDBOX_H
@@ -32,6 +32,10 @@ struct sandbox_user {
 
 /* "name", "uid" or "uid:gid". False if there is no such user. */
 bool sandbox_find_user(const char *text, struct sandbox_user *out);
+
+/* At the very start of a program: nothing that whoever started it left open is passed on, and standard input, output and
+ * error are something. SIGCHLD and SIGPIPE are as this project expects them. */
+void sandbox_start(void);
 
 /* `user` NULL, or a process that is not root: the user stays. Dies if anything fails. */
 void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user);

@@ -55,6 +55,19 @@ static const void *payload(const struct attrs *t, int type, size_t len)
 			memcpy((out), p_, sizeof(*(out)));                                                   \
 	} while (0)
 
+/* libmnl ends at an attribute that does not fit, and says nothing. A peer that is lost so would vanish from DNS. */
+static bool is_whole(const void *attrs, size_t len)
+{
+	const struct nlattr *attr = attrs;
+	int left = (int)len;
+
+	while (left > 0 && mnl_attr_ok(attr, left)) {
+		left -= MNL_ALIGN(attr->nla_len);
+		attr = mnl_attr_next(attr);
+	}
+	return left <= 0;
+}
+
 /* Where a nest's elements go, and what became of it. */
 struct into {
 	struct wg_device *dev;
@@ -65,7 +78,11 @@ static int each(const struct nlattr *nest, mnl_attr_cb_t fn, struct wg_device *d
 {
 	struct into into = {.dev = dev};
 
-	if (nest != NULL && mnl_attr_parse_nested(nest, fn, &into) < 0 && into.err == 0)
+	if (nest == NULL)
+		return 0;
+	if (!is_whole(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest)))
+		return -EBADMSG;
+	if (mnl_attr_parse_nested(nest, fn, &into) < 0 && into.err == 0)
 		into.err = -EBADMSG;
 	return into.err;
 }
@@ -78,7 +95,8 @@ static int parse_allowedip(const struct nlattr *nest, struct wg_device *dev)
 	uint8_t cidr = 0;
 	const void *addr;
 
-	if (mnl_attr_parse_nested(nest, keep_attr, &t) < 0)
+	if (!is_whole(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest)) ||
+	    mnl_attr_parse_nested(nest, keep_attr, &t) < 0)
 		return -EBADMSG;
 	READ(&family, &t, WGALLOWEDIP_A_FAMILY);
 	READ(&cidr, &t, WGALLOWEDIP_A_CIDR_MASK);
@@ -110,7 +128,8 @@ static int parse_peer(const struct nlattr *nest, struct wg_device *dev)
 		int64_t sec, nsec;
 	} handshake = {0};
 
-	if (mnl_attr_parse_nested(nest, keep_attr, &t) < 0)
+	if (!is_whole(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest)) ||
+	    mnl_attr_parse_nested(nest, keep_attr, &t) < 0)
 		return -EBADMSG;
 	key = payload(&t, WGPEER_A_PUBLIC_KEY, KEY_LEN);
 	if (key == NULL)
@@ -147,7 +166,9 @@ int wgdev_kernel_parse(const struct nlmsghdr *nlh, struct wg_device *dev)
 	struct attrs t = {.max = WGDEVICE_A_MAX};
 	const char *name;
 
-	if (nlh->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN || mnl_attr_parse(nlh, GENL_HDRLEN, keep_attr, &t) < 0)
+	if (nlh->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN || nlh->nlmsg_len % NLMSG_ALIGNTO != 0 ||
+	    !is_whole(mnl_nlmsg_get_payload_offset(nlh, GENL_HDRLEN), nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN) ||
+	    mnl_attr_parse(nlh, GENL_HDRLEN, keep_attr, &t) < 0)
 		return -EBADMSG;
 	/* Only the first message of a dump says whose peers these are. */
 	name = payload(&t, WGDEVICE_A_IFNAME, 1);

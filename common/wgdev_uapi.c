@@ -12,6 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TURNS     256            /* of at most one buffer, in one step */
+#define PEERS_MAX (1u << 20)     /* the kernel's own limit */
+#define ALLOWED_MAX (1u << 24)
+
 static bool path_of(const char *name, struct sockaddr_un *sun)
 {
 	int n;
@@ -28,6 +32,18 @@ bool wgdev_uapi_exists(const char *name)
 	struct stat st;
 
 	return path_of(name, &sun) && stat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+bool wgdev_uapi_owner(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct sockaddr_un sun;
+	struct stat st;
+
+	if (!path_of(name, &sun) || stat(sun.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	*uid = st.st_uid;
+	*gid = st.st_gid;
+	return true;
 }
 
 static bool number(const char *text, uint64_t max, uint64_t *out)
@@ -117,6 +133,8 @@ int wgdev_uapi_line(struct wgdev_uapi *u, const char *line, struct wg_device *de
 		if (strlen(eq + 1) != KEY_HEX || !key_from_hex(eq + 1, public_key))
 			return -EBADMSG;
 		u->in_peer = true;
+		if (dev->peers_len >= PEERS_MAX || dev->allowed_len >= ALLOWED_MAX)
+			return -E2BIG;
 		return wgdev_add_peer(dev, public_key) != NULL ? 0 : -ENOMEM;
 	}
 	return u->in_peer ? peer_line(key, eq + 1, dev) : device_line(key, eq + 1, dev);
@@ -201,8 +219,13 @@ int wgdev_uapi_step(struct wgdev_uapi *u, struct wg_device *dev)
 {
 	int r = 0;
 
-	while (r == 0) {
-		ssize_t n = recv(u->fd, u->buf + u->have, sizeof(u->buf) - u->have, MSG_DONTWAIT);
+	/* A daemon that sends faster than this reads shall not keep its caller for ever. */
+	for (int turns = 0; r == 0; turns++) {
+		ssize_t n;
+
+		if (turns == TURNS)
+			return -EAGAIN;
+		n = recv(u->fd, u->buf + u->have, sizeof(u->buf) - u->have, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -263,24 +286,24 @@ int wgdev_uapi_read(const char *name, int timeout_ms, struct wg_device *dev)
 
 size_t wgdev_uapi_format_endpoint(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], const struct endpoint *ep)
 {
-	char key[KEY_HEX], text[ENDPOINT_TEXT];
+	char key[KEY_HEX + 1], text[ENDPOINT_TEXT];
 	int n;
 
 	key_to_hex(public_key, key);
-	n = snprintf(buf, cap, "set=1\npublic_key=%.64s\nupdate_only=true\nendpoint=%s\n\n", key,
+	n = snprintf(buf, cap, "set=1\npublic_key=%s\nupdate_only=true\nendpoint=%s\n\n", key,
 	    endpoint_to_text(ep, text));
 	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
 }
 
 size_t wgdev_uapi_format_kick(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s)
 {
-	char key[KEY_HEX];
+	char key[KEY_HEX + 1];
 	int n;
 
 	key_to_hex(public_key, key);
 	n = snprintf(buf, cap,
-	    "set=1\npublic_key=%.64s\nupdate_only=true\npersistent_keepalive_interval=0\n"
-	    "public_key=%.64s\nupdate_only=true\npersistent_keepalive_interval=%u\n\n",
+	    "set=1\npublic_key=%s\nupdate_only=true\npersistent_keepalive_interval=0\n"
+	    "public_key=%s\nupdate_only=true\npersistent_keepalive_interval=%u\n\n",
 	    key, key, keepalive_s);
 	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
 }

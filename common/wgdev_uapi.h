@@ -11,6 +11,8 @@
 #ifndef WGMEET_WGDEV_UAPI_H
 #define WGMEET_WGDEV_UAPI_H
 
+#include <sys/types.h>
+
 #include "wgdev.h"
 
 #define WGDEV_UAPI_DIR "/var/run/wireguard"
@@ -24,6 +26,9 @@ struct wgdev_uapi {
 
 /* Is there a socket of that name? It may be stale. */
 bool wgdev_uapi_exists(const char *name);
+
+/* Whose is it? Only its owner may use it, mostly. False if there is none. */
+bool wgdev_uapi_owner(const char *name, uid_t *uid, gid_t *gid);
 
 /* Begins a read; `dev` is reset. 0, or -ENOENT no socket, -ECONNREFUSED a stale one, -EACCES not for us, -EAGAIN
  * the daemon's queue is full (it hangs), another -errno. */

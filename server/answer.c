@@ -78,16 +78,22 @@ void answer_find(const struct answer_zones *zones, const uint8_t *msg, struct qu
 {
 	if (q->drop || q->rcode != DNS_NOERROR)
 		return;
-	for (size_t i = 0; i < zones->len; i++)
-		if (find_instance(zones->at[i], msg, q))
-			return;
-	for (size_t i = 0; i < zones->len; i++) {
+	/* The zones are sorted, the longest name first: the nearest one answers (RFC 1034 section 4.3.2). */
+	for (size_t i = 0; i < zones->len && q->zone == NULL; i++) {
 		const struct snapshot *s = zones->at[i];
 
-		if ((q->zone == NULL || s->apex_len > q->zone->apex_len) && s->apex_len <= q->name_len &&
-		    ends_with(msg + DNS_HEADER, q->name_len, s))
+		if (!find_instance(s, msg, q) && s->apex_len <= q->name_len && ends_with(msg + DNS_HEADER, q->name_len, s))
 			q->zone = s;
 	}
+}
+
+void answer_add_zone(struct answer_zones *zones, const struct snapshot *s)
+{
+	size_t i = zones->len++;
+
+	for (; i > 0 && zones->at[i - 1]->apex_len < s->apex_len; i--)
+		zones->at[i] = zones->at[i - 1];
+	zones->at[i] = s;
 }
 
 /* The first record whose tag fits; answer_write() compares the key. */
@@ -354,7 +360,8 @@ size_t answer_write(struct query *q, uint8_t *msg, size_t limit)
 
 	if (q->drop)
 		return 0;
-	r.limit = own_limit(q, limit) - (q->edns ? OPT_LEN + EDE_LEN : 0);
+	/* The extended error only comes where nothing else does. */
+	r.limit = own_limit(q, limit) - (q->edns ? OPT_LEN : 0);
 	if (q->rcode == DNS_NOERROR)
 		put_zone(&r, q);
 	if (r.truncated) {

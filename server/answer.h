@@ -16,10 +16,14 @@
 
 #define ANSWER_ZONES 32
 
+/* Sorted by the length of their names. */
 struct answer_zones {
 	const struct snapshot *at[ANSWER_ZONES];
 	size_t len;
 };
+
+/* There is room, and none of that name yet. */
+void answer_add_zone(struct answer_zones *zones, const struct snapshot *s);
 
 void answer_find(const struct answer_zones *zones, const uint8_t *msg, struct query *q);
 void answer_peek(struct query *q);

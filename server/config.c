@@ -66,7 +66,7 @@ static const char *parse_name_server(const struct conf_option *o, const char *va
 	if (snprintf(copy, sizeof(copy), "%s", value) >= (int)sizeof(copy))
 		return "it is too long";
 	word = strsep(&at, " \t");
-	if (!name_from_text(word, &ns->name))
+	if (!name_from_text(word, &ns->name) || ns->name.len <= 1)
 		return "it must be NAME or NAME ADDR...: the name is no domain name";
 	while ((word = strsep(&at, " \t")) != NULL) {
 		if (*word == '\0')
@@ -87,7 +87,7 @@ static const char *parse_zone_name(const struct conf_option *o, const char *valu
 
 	if (what != NULL)
 		return what;
-	if (strchr(value, '/') != NULL) /* the state directory has a file of that name */
+	if (memchr(((struct name *)place)->wire, '/', ((struct name *)place)->len) != NULL) /* it becomes a file's name */
 		return "a zone's name may have no slash";
 	return records_service_name(place, &service) ? NULL : "it is too long: no room is left for the peers' names";
 }
@@ -143,7 +143,6 @@ static void zone_defaults(struct zone_conf *z)
 struct reading {
 	struct config *config;
 	struct server_conf file_server;
-	bool server_begun;
 	struct conf *conf;
 };
 
@@ -169,9 +168,17 @@ static void default_name_server(const struct server_conf *server, struct zone_co
 
 	z->name_servers.len = 1;
 	name_prepend("ns", 2, &z->name, &ns->name);
-	for (size_t i = 0; i < server->listen.len && ns->addrs_len < CONFIG_NS_ADDRS; i++)
-		if (!endpoint_addr_is_any(&server->listen.at[i]))
-			ns->addrs[ns->addrs_len++] = server->listen.at[i];
+	for (size_t i = 0; i < server->listen.len && ns->addrs_len < CONFIG_NS_ADDRS; i++) {
+		struct endpoint addr = server->listen.at[i];
+		bool known = endpoint_addr_is_any(&addr);
+
+		addr.port = 0;
+		addr.scope = 0;
+		for (size_t j = 0; j < ns->addrs_len; j++)
+			known |= endpoint_equal(&ns->addrs[j], &addr);
+		if (!known)
+			ns->addrs[ns->addrs_len++] = addr;
+	}
 	if (ns->addrs_len == 0)
 		warnx("zone %s: its name server has no address, so it cannot be delegated: give NameServer = NAME ADDR",
 		    name_to_text(&z->name, text));
@@ -194,6 +201,11 @@ static void check_zone(struct conf *c, const struct config *config, struct zone_
 	for (size_t i = 0; &config->zones[i] < z; i++)
 		if (name_equal(&config->zones[i].name, &z->name))
 			conf_wrong(c, z->target.line, "zone %s is there twice", text);
+	for (size_t i = 0; i < z->name_servers.len; i++)
+		for (size_t j = 0; j < i; j++)
+			if (name_equal(&z->name_servers.at[i].name, &z->name_servers.at[j].name))
+				conf_wrong(c, z->target.line, "zone %s: a name server is there twice: give it once, with all its addresses",
+				    text);
 	if (z->name_servers.len == 0)
 		default_name_server(&config->server, z);
 }
@@ -203,9 +215,9 @@ static void default_server(struct server_conf *s)
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (s->listen.len == 0) {
-		s->listen.at[0] = (struct endpoint){.family = AF_INET, .port = 53};
-		s->listen.at[1] = (struct endpoint){.family = AF_INET6, .port = 53};
-		s->listen.len = 2;
+		s->listen.at[s->listen.len++] = (struct endpoint){.family = AF_INET, .port = 53};
+		if (access("/proc/net/if_inet6", F_OK) == 0) /* else the kernel has no IPv6 */
+			s->listen.at[s->listen.len++] = (struct endpoint){.family = AF_INET6, .port = 53};
 	}
 	if (s->user[0] == '\0')
 		snprintf(s->user, sizeof(s->user), "wgmeet");
@@ -285,8 +297,12 @@ static void merge_zone(struct conf *c, struct config *config, struct zone_conf *
 		return;
 	if (config->zones_len == 0)
 		config->zones[config->zones_len++] = *zone;
-	else if (config->zones_len == 1)
+	else if (config->zones_len == 1) {
+		/* One source replaces the other. */
+		if (zone->device[0] != '\0' || zone->dump_file[0] != '\0')
+			config->zones[0].device[0] = config->zones[0].dump_file[0] = '\0';
 		conf_override(c, "Zone", &config->zones[0].target, &zone->target);
+	}
 	else
 		conf_wrong(c, 0, "the file has %zu zones: an option for a zone does not say which; write it into the file",
 		    config->zones_len);

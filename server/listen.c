@@ -13,6 +13,9 @@
  * net.core.rmem_max. */
 #define RECEIVE_BUFFER (1 << 20)
 #define TCP_BACKLOG    128
+/* What a connection that is not read may hold in the kernel: two of the longest answers, and not the megabytes to which the
+ * kernel would let it grow. */
+#define TCP_SEND_BUFFER (128 * 1024)
 
 static void set(int fd, int level, int option, int value, const char *what)
 {
@@ -128,6 +131,7 @@ void listen_open(const struct listen_list *list, size_t workers, struct listener
 				die_bind(ep, SOCK_STREAM);
 			/* An answer is written whole; nothing is gained by waiting for more. */
 			set(l->tcp, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+			set(l->tcp, SOL_SOCKET, SO_SNDBUF, TCP_SEND_BUFFER, "SO_SNDBUF"); /* connections inherit it */
 		}
 	}
 }

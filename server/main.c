@@ -3,10 +3,13 @@
  *     main --fork--> worker x N    before anything secret was read
  *       `----------> observer      this process: the service manager knows its pid
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,7 +38,7 @@ static void print_zones(const struct config *config)
 
 static struct sandbox_user find_user(const char *name, const char *option)
 {
-	struct sandbox_user user = {0};
+	struct sandbox_user user = {.uid = geteuid(), .gid = getegid()};
 
 	if (geteuid() == 0 && !sandbox_find_user(name, &user))
 		die_usage("there is no user %s: `useradd --system --no-create-home --shell /usr/sbin/nologin %s`, or name "
@@ -43,23 +46,21 @@ static struct sandbox_user find_user(const char *name, const char *option)
 	return user;
 }
 
-/* A userspace device's socket is root's alone, as its daemon makes it. Then the observer stays uid 0; of root's powers it
- * keeps none but CAP_NET_ADMIN all the same. */
-static bool needs_root(const struct config *config, const struct sandbox_user *user)
+/* A userspace device's socket is for its owner alone, who is root, mostly. Then the observer becomes that user; of root's
+ * powers it keeps none but CAP_NET_ADMIN all the same, but root's files are its own. */
+static struct sandbox_user observer_user_of(const struct config *config, struct sandbox_user user)
 {
 	for (size_t i = 0; i < config->zones_len; i++) {
-		char path[64];
-		struct stat st;
+		struct sandbox_user owner;
 
-		snprintf(path, sizeof(path), WGDEV_UAPI_DIR "/%s.sock", config->zones[i].device);
-		if (config->zones[i].device[0] == '\0' || stat(path, &st) < 0 || st.st_uid == user->uid)
+		if (config->zones[i].device[0] == '\0' || !wgdev_uapi_owner(config->zones[i].device, &owner.uid, &owner.gid) ||
+		    owner.uid == user.uid)
 			continue;
-		if ((st.st_gid == user->gid && (st.st_mode & 0020) != 0) || (st.st_mode & 0002) != 0)
-			continue;
-		info("%s is root's: the observer stays uid 0, with CAP_NET_ADMIN only", path);
-		return true;
+		info("the socket of device %s is for user %u alone: so the observer is that user", config->zones[i].device,
+		    (unsigned)owner.uid);
+		return owner;
 	}
-	return false;
+	return user;
 }
 
 static enum sandbox_role role_of(const struct config *config)
@@ -79,18 +80,39 @@ static void check_capability(const struct config *config)
 			diex("%s", source_capability_hint);
 }
 
-/* The state directory is the observer's, if it is not already. */
+/* The state directory must be the observer's. An empty one of root's becomes it, and so does what an observer of another
+ * name left in one; any other could be /tmp. */
 static void own_state(const struct config *config, const struct sandbox_user *user)
 {
 	const char *dir = config->server.state_directory;
+	struct dirent *e;
 	struct stat st;
+	bool ours = true;
+	DIR *d;
 
 	if (*dir == '\0')
 		return;
-	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
-		die_usage("StateDirectory = %s: there is no such directory; make it, or leave the option out", dir);
-	if (geteuid() == 0 && st.st_uid == 0 && user->uid != 0 && chown(dir, user->uid, user->gid) < 0)
+	d = opendir(dir);
+	if (d == NULL)
+		die_usage("StateDirectory = %s: %s; make it, or leave the option out", dir, strerror(errno));
+	if (fstat(dirfd(d), &st) < 0)
+		die("%s", dir);
+	if (geteuid() != 0 || st.st_uid == user->uid) {
+		closedir(d);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		ours = ours && (e->d_name[0] == '.' || strstr(e->d_name, ".serial") != NULL);
+	if (!ours)
+		die_usage("StateDirectory = %s: it is another user's, and has other files: give one of its own (`install -d -o %u %s`)",
+		    dir, (unsigned)user->uid, dir);
+	rewinddir(d);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && fchownat(dirfd(d), e->d_name, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) < 0)
+			warn("%s/%s", dir, e->d_name);
+	if (fchown(dirfd(d), user->uid, user->gid) < 0)
 		warn("%s: cannot give it to the observer", dir);
+	closedir(d);
 }
 
 static void close_all(const struct listener *listeners, size_t from, size_t to)
@@ -113,6 +135,8 @@ static void start_workers(const struct config *config, const struct sandbox_user
 		int channel[2];
 
 		channel_pair(channel);
+		/* A worker that is busy gets the newest snapshot when it goes on, and not all since then. */
+		setsockopt(channel[0], SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int));
 		workers[i] = (struct observer_worker){.channel = channel[0], .pid = fork()};
 		if (workers[i].pid < 0)
 			die("fork");
@@ -137,6 +161,7 @@ int main(int argc, char *argv[])
 	struct sandbox_user worker_user, observer_user;
 
 	log_init("wgmeetd", false);
+	sandbox_start();
 	config_read(&config, argc, argv);
 	log_init("wgmeetd", config.server.verbose);
 	if (config.check) {
@@ -151,8 +176,10 @@ int main(int argc, char *argv[])
 	}
 	worker_user = find_user(config.server.user, "user");
 	observer_user = find_user(config.server.observer_user, "observer-user");
-	if (geteuid() == 0 && needs_root(&config, &observer_user))
-		observer_user = (struct sandbox_user){0};
+	observer_user = observer_user_of(&config, observer_user);
+	if (geteuid() == 0 && (worker_user.uid == 0 || worker_user.uid == observer_user.uid))
+		die_usage("the workers shall be neither root nor the observer's user (%u): name another with --user",
+		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
 	start_workers(&config, &worker_user, workers);
 	sandbox_enter(role_of(&config), &observer_user);

@@ -1,6 +1,5 @@
 #include "observer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -34,6 +33,8 @@
 #define HANG_MS  2000
 #define AGAIN_MS 30000
 
+#define STOP_S 3 /* that the workers have to end */
+
 enum condition { NEW, SERVING, STALE, ABSENT };
 
 struct observed {
@@ -45,7 +46,7 @@ struct observed {
 	enum condition condition;
 	bool have_last, published, pending, has_serial, state_failed;
 	int64_t due_ms, asked_ms;
-	int64_t cost_us; /* of processor time, since the last pause */
+	int64_t cost_us, last_cost_us; /* of processor time: of this reading so far, and of the last one */
 	uint32_t serial;
 	uint8_t hash[ZONE_HASH];  /* of what the serial stands for */
 	int snapshot;             /* the newest, kept for a worker that is busy */
@@ -76,10 +77,14 @@ static int64_t now_ms(void)
 
 /* ---- to the workers ---- */
 
-_Noreturn static void die_of_worker(const struct observer *o)
+/* `gone`: its channel is closed, so it is ending; else one may have. Returns if none has. */
+static void die_of_worker(const struct observer *o, bool gone)
 {
 	int status;
-	pid_t pid = waitpid(-1, &status, 0);
+	pid_t pid = waitpid(-1, &status, gone ? 0 : WNOHANG);
+
+	if (pid == 0)
+		return;
 
 	for (size_t i = 0; i < o->workers_len; i++) {
 		if (o->workers[i].pid != pid)
@@ -105,7 +110,7 @@ static void hand_over(struct observer *o, size_t zone, size_t worker)
 	if (r == 0)
 		z->sent[worker] = z->generation;
 	else if (r == -EPIPE)
-		die_of_worker(o);
+		die_of_worker(o, true);
 	else if (r != -EAGAIN)
 		diex("cannot hand a zone to worker %zu: %s", worker, strerror(-r));
 }
@@ -146,17 +151,23 @@ static void load_serial(const struct observer *o, struct observed *z)
 }
 
 /* The serial moves exactly when the content does. */
+static uint32_t serial_of(const struct observed *z)
+{
+	int64_t now_s = time(NULL);
+
+	if (!z->has_serial)
+		return (uint32_t)now_s;
+	return memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0 ? z->serial : zone_next_serial(z->serial, now_s);
+}
+
 static void number_zone(const struct observer *o, struct observed *z)
 {
 	const char *dir = o->config->server.state_directory;
-	int64_t now_s = time(NULL);
 	int r;
 
-	if (z->has_serial && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0) {
-		z->zone.serial = z->serial;
+	z->zone.serial = serial_of(z);
+	if (z->has_serial && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
 		return;
-	}
-	z->zone.serial = z->has_serial ? zone_next_serial(z->serial, now_s) : (uint32_t)now_s;
 	z->serial = z->zone.serial;
 	z->has_serial = true;
 	memcpy(z->hash, z->zone.hash, ZONE_HASH);
@@ -193,7 +204,7 @@ static bool update(struct observer *o, struct observed *z)
 	size_t size;
 	int r = zone_build(&z->zone, z->conf, &z->dev);
 
-	if (r == 0 && was_published && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
+	if (r == 0 && was_published && z->have_last && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
 		return true;
 	if (r == 0) {
 		number_zone(o, z);
@@ -249,14 +260,17 @@ static void on_result(struct observer *o, struct observed *z, enum source_result
 
 static void end_of_turn(const struct observer *o, struct observed *z, int64_t started_us)
 {
-	int64_t pause_ms = z->source.userspace ? PAUSE_USERSPACE_MS : PAUSE_MS, least_ms;
+	int64_t pause_ms = z->source.userspace ? PAUSE_USERSPACE_MS : PAUSE_MS, cost_us = 0, least_ms;
 
 	z->cost_us += clock_us(CLOCK_PROCESS_CPUTIME_ID) - started_us;
 	if (z->pending)
 		return;
-	least_ms = z->cost_us * COST_FACTOR * (int64_t)o->zones_len / 1000;
-	z->due_ms = now_ms() + (least_ms > pause_ms ? least_ms : pause_ms);
+	z->last_cost_us = z->cost_us;
 	z->cost_us = 0;
+	for (size_t i = 0; i < o->zones_len; i++)
+		cost_us += o->zones[i].last_cost_us;
+	least_ms = cost_us * COST_FACTOR / 1000;
+	z->due_ms = now_ms() + (least_ms > pause_ms ? least_ms : pause_ms);
 }
 
 static void start(struct observer *o, struct observed *z)
@@ -332,6 +346,9 @@ static int open_signals(void)
 	sigset_t set;
 	int fd;
 
+	/* A worker that is stopped or goes on is no news. */
+	if (sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}, NULL) < 0)
+		die("sigaction");
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -352,7 +369,7 @@ static bool on_signal(const struct observer *o, int fd)
 	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo != SIGCHLD)
 			return true;
-		die_of_worker(o);
+		die_of_worker(o, false);
 	}
 	return false;
 }
@@ -399,7 +416,7 @@ static void dispatch(struct observer *o, struct links *links, const struct pollf
 		short events = p[FD_ZONES + o->zones_len + i].revents;
 
 		if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) /* a worker never says anything */
-			die_of_worker(o);
+			die_of_worker(o, true);
 		for (size_t j = 0; (events & POLLOUT) != 0 && j < o->zones_len; j++)
 			hand_over(o, j, i);
 	}
@@ -419,13 +436,25 @@ static void init(struct observer *o, const struct config *config, const struct o
 }
 
 /* They end when their channels do. Until then they hold the ports, and whoever started us may start the next server as soon as
- * we are gone. */
+ * we are gone. One that was stopped is not waited for: it ends when it goes on. */
 static void stop_workers(const struct observer *o)
 {
+	struct timespec patience = {.tv_sec = STOP_S};
+	size_t left = o->workers_len;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
 	for (size_t i = 0; i < o->workers_len; i++)
 		close(o->workers[i].channel);
-	for (size_t i = 0; i < o->workers_len; i++)
-		waitpid(o->workers[i].pid, NULL, 0);
+	while (left > 0) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid > 0)
+			left--;
+		else if (pid < 0 || (sigtimedwait(&set, NULL, &patience) < 0 && errno != EINTR))
+			return;
+	}
 }
 
 void observer_run(const struct config *config, const struct observer_worker *workers, size_t workers_len)
@@ -469,16 +498,19 @@ void observer_read_once(const struct config *config, const struct zone_conf *con
 	struct observer o = {.config = config, .zones_len = 1};
 	struct observed z = {.conf = conf, .zone = *zone};
 	enum source_result result;
+	int64_t deadline_ms;
 	int r;
 
 	name_to_text(&conf->name, z.text);
 	source_init(&z.source, conf);
 	load_serial(&o, &z);
+	deadline_ms = now_ms() + HANG_MS;
 	result = source_start(&z.source, &z.dev);
 	while (result == SOURCE_PENDING) {
 		struct pollfd p = {.fd = source_fd(&z.source), .events = POLLIN};
+		int64_t left_ms = deadline_ms - now_ms();
 
-		if (poll(&p, 1, HANG_MS) == 0)
+		if (left_ms <= 0 || poll(&p, 1, (int)left_ms) == 0)
 			diex("zone %s: the daemon of device %s does not answer", z.text, conf->device);
 		result = source_step(&z.source, &z.dev);
 	}
@@ -487,9 +519,7 @@ void observer_read_once(const struct config *config, const struct zone_conf *con
 	r = zone_build(&z.zone, conf, &z.dev);
 	if (r < 0)
 		diex("zone %s: %s", z.text, strerror(-r));
-	/* Only the server moves the serial; this one would be its next. */
-	z.zone.serial = z.has_serial && memcmp(z.hash, z.zone.hash, ZONE_HASH) == 0 ? z.serial :
-	    z.has_serial ? zone_next_serial(z.serial, time(NULL)) : (uint32_t)time(NULL);
+	z.zone.serial = serial_of(&z); /* only the server keeps it */
 	*zone = z.zone;
 	wgdev_free(&z.dev);
 }

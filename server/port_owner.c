@@ -61,6 +61,8 @@ static void program_of(const char *pid, char *out, size_t cap)
 	if (fp != NULL) {
 		if (fgets(name, sizeof(name), fp) != NULL)
 			name[strcspn(name, "\n")] = '\0';
+		for (char *at = name; *at != '\0'; at++) /* any user's program may be called anything */
+			*at = *at > ' ' && *at < 0x7f ? *at : '?';
 		fclose(fp);
 	}
 	snprintf(out, cap, "%s (pid %.16s)", name, pid);

@@ -114,12 +114,10 @@ void query_parse(const uint8_t *msg, size_t len, struct query *q)
 		q->rcode = DNS_NOERROR; /* or what the OPT makes of it */
 	parse_records(&r, get16(msg + 6) + (size_t)get16(msg + 8), false, q);
 	parse_records(&r, get16(msg + 10), true, q);
-	if (r.bad || r.at != len) {
-		q->rcode = is_query ? DNS_FORMERR : DNS_NOTIMP;
-		q->edns = false;
-	} else if (q->rcode == DNS_NOERROR && (q->class != DNS_CLASS_IN || q->type == DNS_AXFR || q->type == DNS_IXFR)) {
+	if (r.bad || r.at != len) /* an OPT that was read before that is answered all the same: RFC 6891 section 6.1.1 */
+		q->rcode = DNS_FORMERR;
+	else if (q->rcode == DNS_NOERROR && (q->class != DNS_CLASS_IN || q->type == DNS_AXFR || q->type == DNS_IXFR))
 		q->rcode = DNS_REFUSED;
-	}
 	if (!is_query)
 		q->rcode = DNS_NOTIMP;
 }

@@ -52,8 +52,13 @@ static enum source_result start_file(struct source *s, struct wg_device *dev)
 	size_t line;
 	int r = wgdev_dump_read(path, &s->stamp, dev, &line, &what);
 
-	if (r >= 0)
+	if (r == 1 && s->wrong)
+		return SOURCE_FAILED; /* as it was said */
+	if (r >= 0) {
+		s->wrong = false;
 		return r == 0 ? SOURCE_READ : SOURCE_SAME;
+	}
+	s->wrong = r == -EBADMSG;
 	if (r == -EBADMSG)
 		snprintf(s->why, sizeof(s->why), "%.128s:%zu: %s", path, line, what);
 	else
@@ -74,11 +79,15 @@ static enum source_result start_kernel(struct source *s, struct wg_device *dev)
 		r = wgdev_kernel_open(s->conf->family, &s->kernel);
 	if (r == 0)
 		r = wgdev_kernel_dump(s->kernel, s->conf->device, dev);
-	/* A module that was unloaded takes its family's number with it. */
-	if (r == -ENOENT || r == -EINVAL) {
+	/* A module that was unloaded takes its family's number with it, and an answer that came late is not for the next
+	 * question: after an error all begins anew. */
+	if (r < 0) {
 		wgdev_kernel_close(s->kernel);
 		s->kernel = NULL;
 	}
+	/* A userspace device that is gone leaves its place to the kernel's, which tells only those who may ask. */
+	if (r == -EPERM && if_nametoindex(s->conf->device) == 0)
+		r = -ENODEV;
 	return judge(s, r);
 }
 
@@ -104,7 +113,14 @@ enum source_result source_step(struct source *s, struct wg_device *dev)
 {
 	int r = wgdev_uapi_step(&s->uapi, dev);
 
-	return r == -EAGAIN ? SOURCE_PENDING : judge(s, r);
+	if (r == -EAGAIN)
+		return SOURCE_PENDING;
+	/* Whatever a daemon says, it is there. */
+	if (r < 0) {
+		snprintf(s->why, sizeof(s->why), "cannot read device %s: %s", s->conf->device, strerror(-r));
+		return SOURCE_FAILED;
+	}
+	return SOURCE_READ;
 }
 
 int source_fd(const struct source *s)

@@ -26,6 +26,7 @@ struct source {
 	struct wgdev_uapi uapi;
 	struct wgdev_dump_stamp stamp;
 	char why[256]; /* after ABSENT and FAILED */
+	bool wrong;     /* the file is, in the version that was read last */
 	bool userspace; /* the device was found at a UAPI socket */
 };
 

@@ -7,7 +7,6 @@
  * sends or reads octet by octet does not move it. The table is the bound; when it is full the one that would
  * time out first makes room.
  */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "wire.h"
 #include "worker.h"
 
@@ -51,49 +51,61 @@ void tcp_init(int epoll)
 {
 	t.epoll = epoll;
 	t.conns = mmap(NULL, CONNECTIONS * sizeof(*t.conns), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert(t.conns != MAP_FAILED);
+	if (t.conns == MAP_FAILED)
+		die("mmap");
 }
 
-static void watch(struct conn *conn, int op, uint32_t events)
+/* False if the kernel is short of memory: then the connection is to be cut. */
+static bool watch(struct conn *conn, int op, uint32_t events)
 {
 	struct epoll_event ev = {.events = events, .data.u64 = TCP_EVENT + (uint64_t)(conn - t.conns)};
-	int r = epoll_ctl(t.epoll, op, conn->fd, &ev);
 
-	assert(r == 0);
+	return epoll_ctl(t.epoll, op, conn->fd, &ev) == 0;
 }
 
+/* What a client has not taken shall not stay in the kernel for it. */
 static void cut(struct conn *conn)
 {
+	struct linger reset = {.l_onoff = 1};
+
+	if (conn->writing)
+		setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(conn->fd);
 	conn->in_use = false;
 	t.open--;
 }
 
-static struct conn *free_place(struct counters *c)
+/* The one that would time out first. There is one. */
+static struct conn *cut_oldest(struct counters *c)
 {
-	struct conn *first = &t.conns[0];
+	struct conn *first = NULL;
 
-	for (uint32_t i = 0; i < CONNECTIONS; i++) {
-		struct conn *conn = &t.conns[i];
-
-		if (!conn->in_use)
-			return conn;
-		if (conn->deadline_ms < first->deadline_ms)
-			first = conn;
-	}
+	for (uint32_t i = 0; i < CONNECTIONS; i++)
+		if (t.conns[i].in_use && (first == NULL || t.conns[i].deadline_ms < first->deadline_ms))
+			first = &t.conns[i];
 	cut(first);
 	c->tcp_cut++;
 	return first;
 }
 
+static struct conn *free_place(struct counters *c)
+{
+	for (uint32_t i = 0; i < CONNECTIONS; i++)
+		if (!t.conns[i].in_use)
+			return &t.conns[i];
+	return cut_oldest(c);
+}
+
 void tcp_accept(int listener, struct counters *c)
 {
+	struct conn *conn = free_place(c);
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct conn *conn;
 
+	/* Without descriptors or memory the listener would call again at once, and again. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) && t.open > 0)
+		cut_oldest(c);
 	if (fd < 0)
-		return; /* gone again, or taken by nobody: the listener tells when there is another */
-	conn = free_place(c);
+		return;
 	conn->fd = fd;
 	conn->in_use = true;
 	conn->writing = false;
@@ -101,7 +113,8 @@ void tcp_accept(int listener, struct counters *c)
 	conn->deadline_ms = now_ms() + DEADLINE_MS;
 	t.open++;
 	c->tcp_connections++;
-	watch(conn, EPOLL_CTL_ADD, EPOLLIN);
+	if (!watch(conn, EPOLL_CTL_ADD, EPOLLIN))
+		cut(conn);
 }
 
 /* Returns false if the connection is gone. */
@@ -119,8 +132,7 @@ static bool flush(struct conn *conn)
 	}
 	conn->writing = false;
 	conn->deadline_ms = now_ms() + DEADLINE_MS;
-	watch(conn, EPOLL_CTL_MOD, EPOLLIN);
-	return true;
+	return watch(conn, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 static bool send_answer(struct conn *conn, size_t len)
@@ -136,13 +148,22 @@ static bool send_answer(struct conn *conn, size_t len)
 	conn->out_len = (uint32_t)(len - (n > 0 ? (size_t)n : 0));
 	memcpy(conn->out, t.scratch + len - conn->out_len, conn->out_len);
 	conn->writing = true;
-	watch(conn, EPOLL_CTL_MOD, EPOLLOUT);
-	return true;
+	return watch(conn, EPOLL_CTL_MOD, EPOLLOUT);
 }
 
-/* Answers all whole queries in the buffer, up to one whose answer must wait. Returns false if the connection is to end. */
+static bool pause_reading(struct conn *conn)
+{
+	conn->out_at = conn->out_len = 0;
+	conn->writing = true;
+	return watch(conn, EPOLL_CTL_MOD, EPOLLOUT);
+}
+
+/* Answers the whole queries in the buffer, up to one whose answer must wait. Small queries may have large answers: after
+ * a message's worth the others have their turn, and this one goes on as if it waited to write. Returns false if the
+ * connection is to end. */
 static bool answer_all(struct conn *conn, const struct answer_zones *zones, struct counters *c)
 {
+	size_t sent = 0;
 	uint32_t at = 0;
 
 	while (!conn->writing && conn->have - at >= 2) {
@@ -157,11 +178,14 @@ static bool answer_all(struct conn *conn, const struct answer_zones *zones, stru
 		len = answer_query(zones, t.scratch + 2, len, DNS_TCP_MAX);
 		if (len == 0) {
 			c->dropped++;
-			return false;
+			continue;
 		}
 		c->answers++;
 		put16(t.scratch, (uint16_t)len);
 		if (!send_answer(conn, 2 + len))
+			return false;
+		sent += len;
+		if (sent > DNS_TCP_MAX && !conn->writing && !pause_reading(conn))
 			return false;
 	}
 	memmove(conn->in, conn->in + at, conn->have - at);

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -76,6 +77,22 @@ static void send_all(int fd, unsigned count, struct counters *c)
 	}
 }
 
+/* What is no good question and comes from the port of a service that answers whatever it is sent is dropped: the two would
+ * talk for ever (CVE-2024-2169). */
+static bool is_loop(const struct query *q, const struct sockaddr_storage *from)
+{
+	static const uint16_t services[] = {0, 7, 13, 17, 19, 37, 53, 69, 123, 464}; /* echo ... DNS, tftp, ntp, kpasswd */
+	uint16_t port = ntohs(from->ss_family == AF_INET ? ((const struct sockaddr_in *)from)->sin_port :
+	                                                   ((const struct sockaddr_in6 *)from)->sin6_port);
+
+	if (q->rcode != DNS_FORMERR && q->rcode != DNS_NOTIMP)
+		return false;
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
+		if (port == services[i])
+			return true;
+	return false;
+}
+
 static void answer_batch(unsigned n, const struct listener *l, const struct answer_zones *zones, struct counters *c)
 {
 	unsigned out = 0;
@@ -90,7 +107,7 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 	for (unsigned i = 0; i < n; i++)
 		answer_peek(&u.query[i]);
 	for (unsigned i = 0; i < n; i++) {
-		size_t len = answer_write(&u.query[i], u.buf[i], DNS_UDP_MAX);
+		size_t len = is_loop(&u.query[i], &u.from[i]) ? 0 : answer_write(&u.query[i], u.buf[i], DNS_UDP_MAX);
 
 		if (len == 0) {
 			c->dropped++;

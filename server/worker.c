@@ -59,7 +59,7 @@ static size_t take_snapshots(struct worker *w)
 	w->zones.len = 0;
 	for (size_t i = 0; i < w->zones_len; i++)
 		if (w->by_number[i] != NULL)
-			w->zones.at[w->zones.len++] = w->by_number[i];
+			answer_add_zone(&w->zones, w->by_number[i]);
 	return taken;
 }
 

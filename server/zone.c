@@ -41,15 +41,6 @@ static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct end
 	return 0;
 }
 
-/* A link-local address (RFC 4291, RFC 3927) means nothing on another link. */
-static bool is_publishable(const struct endpoint *ep)
-{
-	const uint8_t *a = ep->addr;
-	bool link_local = ep->family == AF_INET6 ? a[0] == 0xfe && (a[1] & 0xc0) == 0x80 : a[0] == 169 && a[1] == 254;
-
-	return endpoint_is_reachable(ep) && !link_local;
-}
-
 static int by_key(const void *a, const void *b)
 {
 	return memcmp(((const struct zone_peer *)a)->key, ((const struct zone_peer *)b)->key, KEY_LEN);
@@ -62,10 +53,9 @@ static void hash_u32(crypto_generichash_state *h, uint64_t v)
 	crypto_generichash_update(h, (const void *)&x, sizeof(x));
 }
 
-static void hash_endpoint(crypto_generichash_state *h, const struct endpoint *ep)
+static void hash_address(crypto_generichash_state *h, const struct endpoint *ep)
 {
 	hash_u32(h, ep->family);
-	hash_u32(h, ep->port);
 	crypto_generichash_update(h, ep->addr, sizeof(ep->addr));
 }
 
@@ -88,15 +78,18 @@ static void hash_zone(struct zone *z)
 
 		hash_u32(&h, ns->name.len);
 		crypto_generichash_update(&h, ns->name.wire, ns->name.len);
+		if (!name_is_within(&ns->name, &conf->name))
+			continue; /* its addresses are another zone's */
 		hash_u32(&h, ns->addrs_len);
 		for (size_t j = 0; j < ns->addrs_len; j++)
-			hash_endpoint(&h, &ns->addrs[j]);
+			hash_address(&h, &ns->addrs[j]);
 	}
 	for (size_t i = 0; i < z->peers_len; i++) {
 		const struct zone_peer *p = &z->peers[i];
 
 		crypto_generichash_update(&h, p->key, KEY_LEN);
-		hash_endpoint(&h, &p->endpoint);
+		hash_address(&h, &p->endpoint);
+		hash_u32(&h, p->endpoint.port);
 		hash_u32(&h, p->txt_len);
 		crypto_generichash_update(&h, z->txt + p->txt_off, p->txt_len);
 	}
@@ -116,7 +109,7 @@ int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_dev
 	for (size_t i = 0; i < dev->peers_len; i++) {
 		const struct wg_peer *p = &dev->peers[i];
 
-		if (is_publishable(&p->endpoint) &&
+		if (endpoint_is_reachable(&p->endpoint) &&
 		    add_peer(z, p->public_key, &p->endpoint, dev->allowed + p->allowed_off, p->allowed_len) < 0)
 			return -ENOMEM;
 	}

@@ -1,8 +1,8 @@
 /* The zone as ldns sees it: the few names beside the peers', and the whole as a master file. */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
+#include "wire.h"
 #include "zone.h"
 
 #include <ldns/ldns.h> /* behind ours: before <stdbool.h> it makes a bool of its own */
@@ -12,77 +12,152 @@
 #define SOA_RETRY_S   30
 #define SOA_EXPIRE_S  600
 
-/* One record in presentation form. */
-static bool add(ldns_rr_list *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool add(ldns_rr_list *list, const char *fmt, ...)
-{
-	char text[4 * NAME_TEXT];
-	ldns_rr *rr = NULL;
-	va_list ap;
-	int n;
+/* ---- records, from their parts: ldns reads no text of a name that is longer than 255 characters ---- */
 
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(text) || ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) != LDNS_STATUS_OK)
-		return false;
-	if (ldns_rr_list_push_rr(list, rr))
+static ldns_rr *new_rr(const struct zone *z, const struct name *owner, ldns_rr_type type)
+{
+	ldns_rr *rr = ldns_rr_new();
+
+	if (rr == NULL)
+		return NULL;
+	ldns_rr_set_owner(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, owner->len, owner->wire));
+	ldns_rr_set_ttl(rr, z->conf->ttl_s);
+	ldns_rr_set_class(rr, LDNS_RR_CLASS_IN);
+	ldns_rr_set_type(rr, type);
+	return rr;
+}
+
+static void push(ldns_rr *rr, ldns_rdf_type type, const void *bytes, size_t len)
+{
+	if (rr != NULL)
+		ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(type, len, bytes));
+}
+
+static void push_name(ldns_rr *rr, const struct name *name)
+{
+	push(rr, LDNS_RDF_TYPE_DNAME, name->wire, name->len);
+}
+
+static void push16(ldns_rr *rr, uint16_t v)
+{
+	uint8_t b[2];
+
+	put16(b, v);
+	push(rr, LDNS_RDF_TYPE_INT16, b, sizeof(b));
+}
+
+static void push32(ldns_rr *rr, ldns_rdf_type type, uint32_t v)
+{
+	uint8_t b[4];
+
+	put32(b, v);
+	push(rr, type, b, sizeof(b));
+}
+
+/* The strings of a TXT's RDATA, each behind its length. */
+static void push_strings(ldns_rr *rr, const uint8_t *rdata, size_t len)
+{
+	for (size_t at = 0; at < len; at += rdata[at] + 1u)
+		push(rr, LDNS_RDF_TYPE_STR, rdata + at, rdata[at] + 1u);
+}
+
+/* Takes the record: false if memory was short for it or one of its parts. */
+static bool add(ldns_rr_list *list, ldns_rr *rr)
+{
+	bool whole = rr != NULL && ldns_rr_owner(rr) != NULL && ldns_rr_rd_count(rr) > 0;
+
+	for (size_t i = 0; whole && i < ldns_rr_rd_count(rr); i++)
+		whole = ldns_rr_rdf(rr, i) != NULL;
+	if (whole && ldns_rr_list_push_rr(list, rr))
 		return true;
 	ldns_rr_free(rr);
 	return false;
 }
 
-static bool add_address(ldns_rr_list *list, const char *owner, uint32_t ttl_s, const struct endpoint *ep)
+static bool add_name(ldns_rr_list *list, const struct zone *z, const struct name *owner, ldns_rr_type type,
+    const struct name *target)
 {
-	struct endpoint bare = *ep;
-	char text[ENDPOINT_TEXT];
+	ldns_rr *rr = new_rr(z, owner, type);
 
-	bare.scope = 0;
-	return add(list, "%s. %u IN %s %s", owner, ttl_s, ep->family == AF_INET ? "A" : "AAAA",
-	    endpoint_addr_to_text(&bare, text));
+	push_name(rr, target);
+	return add(list, rr);
 }
 
-static bool add_apex(ldns_rr_list *list, const struct zone *z, const char *apex)
+static bool add_address(ldns_rr_list *list, const struct zone *z, const struct name *owner, const struct endpoint *ep)
 {
-	const struct zone_conf *conf = z->conf;
-	char ns[NAME_TEXT];
-	bool ok;
+	ldns_rr *rr = new_rr(z, owner, ep->family == AF_INET ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA);
 
-	name_to_text(&conf->name_servers.at[0].name, ns);
-	ok = add(list, "%s. %u IN SOA %s. hostmaster.%s. %u %u %u %u %u", apex, conf->ttl_s, ns, apex, z->serial,
-	    SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S, conf->ttl_s);
-	for (size_t i = 0; i < conf->name_servers.len; i++) {
-		const struct name_server *server = &conf->name_servers.at[i];
+	if (ep->family == AF_INET)
+		push(rr, LDNS_RDF_TYPE_A, ep->addr, 4);
+	else
+		push(rr, LDNS_RDF_TYPE_AAAA, ep->addr, 16);
+	return add(list, rr);
+}
 
-		name_to_text(&server->name, ns);
-		ok = ok && add(list, "%s. %u IN NS %s.", apex, conf->ttl_s, ns);
-		if (!name_is_within(&server->name, &conf->name))
-			continue;
-		for (size_t j = 0; j < server->addrs_len; j++)
-			ok = ok && add_address(list, ns, conf->ttl_s, &server->addrs[j]);
+/* ---- the names beside the peers' ---- */
+
+static bool add_soa(ldns_rr_list *list, const struct zone *z)
+{
+	ldns_rr *rr = new_rr(z, &z->conf->name, LDNS_RR_TYPE_SOA);
+	struct name mailbox;
+
+	if (!name_prepend("hostmaster", 10, &z->conf->name, &mailbox))
+		mailbox = z->conf->name;
+	push_name(rr, &z->conf->name_servers.at[0].name);
+	push_name(rr, &mailbox);
+	push32(rr, LDNS_RDF_TYPE_INT32, z->serial);
+	push32(rr, LDNS_RDF_TYPE_PERIOD, SOA_REFRESH_S);
+	push32(rr, LDNS_RDF_TYPE_PERIOD, SOA_RETRY_S);
+	push32(rr, LDNS_RDF_TYPE_PERIOD, SOA_EXPIRE_S);
+	push32(rr, LDNS_RDF_TYPE_PERIOD, z->conf->ttl_s);
+	return add(list, rr);
+}
+
+static bool add_servers(ldns_rr_list *list, const struct zone *z)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < z->conf->name_servers.len; i++) {
+		const struct name_server *server = &z->conf->name_servers.at[i];
+
+		ok = ok && add_name(list, z, &z->conf->name, LDNS_RR_TYPE_NS, &server->name);
+		for (size_t j = 0; name_is_within(&server->name, &z->conf->name) && j < server->addrs_len; j++)
+			ok = ok && add_address(list, z, &server->name, &server->addrs[j]);
 	}
 	return ok;
 }
 
+/* RFC 6763: service type enumeration (section 9), domain enumeration (section 11). */
+static bool add_enumeration(ldns_rr_list *list, const struct zone *z)
+{
+	static const char *const domains[] = {"b", "db", "lb"};
+	struct name udp, sd, owner;
+	bool ok = name_prepend("_udp", 4, &z->conf->name, &udp) && name_prepend("_dns-sd", 7, &udp, &sd) &&
+	    name_prepend("_services", 9, &sd, &owner) && add_name(list, z, &owner, LDNS_RR_TYPE_PTR, &z->service);
+
+	for (size_t i = 0; i < 3; i++)
+		ok = ok && name_prepend(domains[i], strlen(domains[i]), &sd, &owner) &&
+		    add_name(list, z, &owner, LDNS_RR_TYPE_PTR, &z->conf->name);
+	return ok;
+}
+
+static bool add_service(ldns_rr_list *list, const struct zone *z)
+{
+	static const uint8_t text[] = "\x09" RECORDS_TXTVERS "\x07" "shard=0";
+	ldns_rr *rr = new_rr(z, &z->service, LDNS_RR_TYPE_TXT);
+
+	/* Without a list there is nothing to say about how it is split. */
+	push_strings(rr, text, z->peers_len <= z->conf->list_max ? sizeof(text) - 1 : 10);
+	return add(list, rr);
+}
+
 ldns_rr_list *zone_static_records(const struct zone *z)
 {
-	static const char *const enumerate[] = {"b", "db", "lb"}; /* RFC 6763 section 11 */
 	ldns_rr_list *list = ldns_rr_list_new();
-	uint32_t ttl_s = z->conf->ttl_s;
-	char apex[NAME_TEXT];
-	bool ok;
 
 	if (list == NULL)
 		return NULL;
-	name_to_text(&z->conf->name, apex);
-	ok = add_apex(list, z, apex);
-	ok = ok && add(list, "_services._dns-sd._udp.%s. %u IN PTR _wireguard._udp.%s.", apex, ttl_s, apex);
-	for (size_t i = 0; i < 3; i++)
-		ok = ok && add(list, "%s._dns-sd._udp.%s. %u IN PTR %s.", enumerate[i], apex, ttl_s, apex);
-	/* Without a list there is nothing to say about how it is split. */
-	ok = ok && add(list, z->peers_len <= z->conf->list_max ? "_wireguard._udp.%s. %u IN TXT \"txtvers=1\" \"shard=0\"" :
-	                                                         "_wireguard._udp.%s. %u IN TXT \"txtvers=1\"", apex, ttl_s);
-	if (!ok) {
+	if (!add_soa(list, z) || !add_servers(list, z) || !add_enumeration(list, z) || !add_service(list, z)) {
 		ldns_rr_list_deep_free(list);
 		return NULL;
 	}
@@ -93,13 +168,13 @@ ldns_rr_list *zone_static_records(const struct zone *z)
 /* ---- the master file ---- */
 
 /* Knot refuses a raw "=" in a name, and ldns writes it so. In a TXT it only stands in quotes. */
-static void print_record(const ldns_rr *rr, FILE *out)
+static bool print_record(const ldns_rr *rr, FILE *out)
 {
 	char *text = ldns_rr2str(rr), *to = text;
 	bool in_name = true;
 
 	if (text == NULL)
-		return;
+		return false;
 	for (; *to != '\0'; to++) {
 		if (*to == '\t')
 			in_name = ldns_rr_get_type(rr) != LDNS_RR_TYPE_TXT;
@@ -109,72 +184,69 @@ static void print_record(const ldns_rr *rr, FILE *out)
 			fputc(*to, out);
 	}
 	LDNS_FREE(text);
+	return true;
 }
 
-static ldns_rr *peer_txt(const struct zone *z, const struct zone_peer *p, const char *owner)
+static bool add_peer(ldns_rr_list *list, const struct zone *z, const struct zone_peer *p, bool padded)
 {
-	uint8_t rdata[RECORDS_TXT_HEAD + RECORDS_TXT_MAX];
-	size_t len = RECORDS_TXT_HEAD + p->txt_len;
-	ldns_rr *rr = ldns_rr_new();
-	ldns_rdf *name = ldns_dname_new_frm_str(owner);
+	uint8_t text[RECORDS_TXT_HEAD + RECORDS_TXT_MAX];
+	struct name owner;
+	ldns_rr *srv, *txt;
 
-	if (rr == NULL || name == NULL) {
-		ldns_rr_free(rr);
-		ldns_rdf_deep_free(name);
-		return NULL;
-	}
-	ldns_rr_set_owner(rr, name);
-	ldns_rr_set_ttl(rr, z->conf->ttl_s);
-	ldns_rr_set_class(rr, LDNS_RR_CLASS_IN);
-	ldns_rr_set_type(rr, LDNS_RR_TYPE_TXT);
-	records_txt_head(p->key, rdata);
-	memcpy(rdata + RECORDS_TXT_HEAD, z->txt + p->txt_off, p->txt_len);
-	for (size_t at = 0; at < len; at += rdata[at] + 1u)
-		ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_STR, rdata[at] + 1u, rdata + at));
-	return rr;
+	records_instance_name(&z->conf->name, p->key, padded, &owner);
+	srv = new_rr(z, &owner, LDNS_RR_TYPE_SRV);
+	push16(srv, 0);
+	push16(srv, 0);
+	push16(srv, p->endpoint.port);
+	push_name(srv, &owner);
+	txt = new_rr(z, &owner, LDNS_RR_TYPE_TXT);
+	records_txt_head(p->key, text);
+	memcpy(text + RECORDS_TXT_HEAD, z->txt + p->txt_off, p->txt_len);
+	push_strings(txt, text, RECORDS_TXT_HEAD + (size_t)p->txt_len);
+	if (add(list, srv) && add_address(list, z, &owner, &p->endpoint))
+		return add(list, txt);
+	ldns_rr_free(txt);
+	return false;
 }
 
-static int print_peer(const struct zone *z, const struct zone_peer *p, bool padded, FILE *out)
+static bool print_all(ldns_rr_list *list, FILE *out)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < ldns_rr_list_rr_count(list); i++)
+		ok = print_record(ldns_rr_list_rr(list, i), out);
+	return ok;
+}
+
+static int print_peer(const struct zone *z, const struct zone_peer *p, FILE *out)
 {
 	ldns_rr_list *list = ldns_rr_list_new();
-	char owner[NAME_TEXT];
-	struct name name;
-	bool ok;
+	bool ok = list != NULL && add_peer(list, z, p, false) && (!z->conf->padded_names || add_peer(list, z, p, true)) &&
+	    print_all(list, out);
 
-	records_instance_name(&z->conf->name, p->key, padded, &name);
-	name_to_text(&name, owner);
-	ok = list != NULL &&
-	    add(list, "%s. %u IN SRV 0 0 %u %s.", owner, z->conf->ttl_s, p->endpoint.port, owner) &&
-	    add_address(list, owner, z->conf->ttl_s, &p->endpoint) && ldns_rr_list_push_rr(list, peer_txt(z, p, owner));
-	for (size_t i = 0; ok && i < ldns_rr_list_rr_count(list); i++)
-		print_record(ldns_rr_list_rr(list, i), out);
 	ldns_rr_list_deep_free(list);
 	return ok ? 0 : -ENOMEM;
 }
 
 static int print_list(const struct zone *z, FILE *out)
 {
-	char service[NAME_TEXT], owner[NAME_TEXT];
+	ldns_rr_list *list = ldns_rr_list_new();
 	struct name name;
+	bool ok = list != NULL;
 
-	name_to_text(&z->service, service);
-	for (size_t i = 0; zone_has_list(z) && i < z->peers_len; i++) {
-		ldns_rr *rr = NULL;
-		char text[2 * NAME_TEXT + 64];
-
+	for (size_t i = 0; ok && zone_has_list(z) && i < z->peers_len; i++) {
 		records_instance_name(&z->conf->name, z->peers[i].key, false, &name);
-		snprintf(text, sizeof(text), "%s. %u IN PTR %s.", service, z->conf->ttl_s, name_to_text(&name, owner));
-		if (ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) != LDNS_STATUS_OK)
-			return -ENOMEM;
-		print_record(rr, out);
-		ldns_rr_free(rr);
+		ok = add_name(list, z, &z->service, LDNS_RR_TYPE_PTR, &name);
 	}
-	return 0;
+	ok = ok && print_all(list, out);
+	ldns_rr_list_deep_free(list);
+	return ok ? 0 : -ENOMEM;
 }
 
 int zone_print(const struct zone *z, FILE *out)
 {
 	ldns_rr_list *list = zone_static_records(z);
+	bool ok = true;
 	int r;
 
 	if (list == NULL)
@@ -183,14 +255,11 @@ int zone_print(const struct zone *z, FILE *out)
 	for (int soa = 1; soa >= 0; soa--)
 		for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
 			if ((ldns_rr_get_type(ldns_rr_list_rr(list, i)) == LDNS_RR_TYPE_SOA) == soa)
-				print_record(ldns_rr_list_rr(list, i), out);
+				ok = ok && print_record(ldns_rr_list_rr(list, i), out);
 	ldns_rr_list_deep_free(list);
-	r = print_list(z, out);
-	for (size_t i = 0; r == 0 && i < z->peers_len; i++) {
-		r = print_peer(z, &z->peers[i], false, out);
-		if (r == 0 && z->conf->padded_names)
-			r = print_peer(z, &z->peers[i], true, out);
-	}
+	r = ok ? print_list(z, out) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < z->peers_len; i++)
+		r = print_peer(z, &z->peers[i], out);
 	if (r == 0 && (fflush(out) != 0 || ferror(out)))
 		r = -EIO;
 	return r;

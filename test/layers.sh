@@ -7,6 +7,7 @@ bad='^(nl_|nla_|nlmsg_|rtnl_|mnl_|ldns_|ares_|ini_|malloc|calloc|realloc|realloc
 bad="$bad|aligned_alloc|open|open64|openat|openat64|fopen|fopen64|fdopen|opendir|creat|creat64|socket|connect|bind"
 bad="$bad|listen|fork|vfork|exec.*|posix_spawn|popen|system|ptrace|dlopen|getpw.*|getaddrinfo|gethostby.*)\$"
 # With the sanitizers' own calls this would say nothing about the program.
+command -v nm >/dev/null || { echo "check-layers: no nm (binutils)" >&2; exit 1; }
 found=$(nm -u "$@" 2>/dev/null | awk 'NF == 2 && $1 == "U" {print $2}' | sed 's/@.*//' | sort -u | grep -E "$bad" || true)
 if [ -n "$found" ]; then
 	echo "check-layers: the worker's objects reach for: $(echo "$found" | tr '\n' ' ')" >&2

@@ -49,6 +49,7 @@ if [ -z "$tell" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		printf '#!/bin/sh\nexit 101\n' >$policy
 		chmod +x $policy
 		trap 'rm -f $policy' EXIT
+		trap 'exit 130' INT TERM HUP # dash runs the EXIT trap only for an exit
 	fi
 	# shellcheck disable=SC2086 # a list
 	apt-get install -y -qq --no-install-recommends $missing >/dev/null

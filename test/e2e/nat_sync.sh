@@ -87,9 +87,10 @@ cat >"$LAB/decoy.dump" <<-END
 	$(lab_pub alice)	(none)	$alice_ep	10.9.0.2/32	0	0	0	off
 	$(lab_pub bob)	(none)	203.0.113.99:9	10.9.0.3/32	0	0	0	off
 END
+mkdir "$LAB/decoy.state"
 lab_start decoy hub "$BIN/wgmeetd" --zone "$ZONE" --dump-file "$LAB/decoy.dump" --listen "$SERVER:5353" \
 	--name-server "ns1.$ZONE $SERVER" --self "$SERVER:51820" --user "$WORKER_UID" --observer-user "$OBSERVER_UID" \
-	--state-directory "$LAB"
+	--state-directory "$LAB/decoy.state"
 server_wait decoy
 check "a live endpoint: sync is silent though DNS has another" quiet_sync alice --server "$SERVER:5353"
 same "the live endpoint is untouched" "$bob_ep" "$(lab_peer alice bob endpoints)"

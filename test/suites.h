@@ -1,0 +1,29 @@
+/* One suite a module: what must hold of it. */
+#ifndef WGMEET_TEST_SUITES_H
+#define WGMEET_TEST_SUITES_H
+
+#include <check.h>
+
+Suite *suite_key(void);
+Suite *suite_endpoint(void);
+Suite *suite_name(void);
+Suite *suite_wgdev(void);
+Suite *suite_wgdev_dump(void);
+Suite *suite_wgdev_uapi(void);
+Suite *suite_wgdev_kernel(void);
+Suite *suite_conf(void);
+Suite *suite_records(void);
+Suite *suite_channel(void);
+Suite *suite_sandbox(void);
+Suite *suite_links(void);
+Suite *suite_zone(void);
+Suite *suite_zone_records(void);
+Suite *suite_snapshot(void);
+Suite *suite_state(void);
+Suite *suite_source(void);
+Suite *suite_query(void);
+Suite *suite_answer(void);
+Suite *suite_plan(void);
+Suite *suite_reply(void);
+
+#endif

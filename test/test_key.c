@@ -1,0 +1,221 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "key.h"
+#include "suites.h"
+#include "util.h"
+
+#include <ldns/ldns.h> /* behind ours: before <stdbool.h> it makes a bool of its own */
+
+#define MANY 2000
+
+/* Keys of all bits, one bit, no bit, and many others. */
+static void some_key(size_t i, uint8_t key[KEY_LEN])
+{
+	memset(key, i == 0 ? 0xff : 0, KEY_LEN);
+	if (i >= 2 && i < 2 + 256)
+		key[(i - 2) / 8] = (uint8_t)(0x80 >> (i - 2) % 8);
+	else if (i >= 2)
+		util_key(i, key);
+}
+
+START_TEST(base64_is_as_ldns_writes_it_and_reads_back)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		uint8_t key[KEY_LEN], back[KEY_LEN];
+		char text[KEY_BASE64], *oracle;
+		ldns_rdf *rdf;
+
+		some_key(i, key);
+		key_to_base64(key, text);
+		rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_B64, KEY_LEN, key);
+		oracle = ldns_rdf2str(rdf);
+		ck_assert_uint_eq(strlen(oracle), KEY_BASE64);
+		ck_assert_mem_eq(text, oracle, KEY_BASE64);
+		LDNS_FREE(oracle);
+		ldns_rdf_deep_free(rdf);
+		ck_assert(key_from_base64(text, back));
+		ck_assert_mem_eq(back, key, KEY_LEN);
+	}
+}
+END_TEST
+
+START_TEST(base32_is_as_ldns_writes_it_and_reads_back_in_either_case)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		uint8_t key[KEY_LEN], back[KEY_LEN], text[KEY_BASE32];
+		char oracle[64];
+
+		some_key(i, key);
+		key_to_base32(key, text);
+		ck_assert_int_eq(ldns_b32_ntop(key, KEY_LEN, oracle, sizeof(oracle)), KEY_BASE32_PAD);
+		ck_assert_mem_eq(text, oracle, KEY_BASE32);
+		ck_assert_mem_eq(oracle + KEY_BASE32, "====", 4);
+		ck_assert(key_from_base32(text, back));
+		ck_assert_mem_eq(back, key, KEY_LEN);
+		for (size_t j = i % 3; j < KEY_BASE32; j += 1 + i % 2)
+			if (text[j] >= 'a' && text[j] <= 'z')
+				text[j] = (uint8_t)(text[j] - 'a' + 'A');
+		ck_assert(key_from_base32(text, back));
+		ck_assert_mem_eq(back, key, KEY_LEN);
+	}
+}
+END_TEST
+
+START_TEST(hex_reads_back_in_either_case)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		uint8_t key[KEY_LEN], back[KEY_LEN];
+		char text[KEY_HEX + 1];
+
+		some_key(i, key);
+		key_to_hex(key, text);
+		ck_assert_str_eq(text, util_hex(key, KEY_LEN));
+		ck_assert(key_from_hex(text, back));
+		ck_assert_mem_eq(back, key, KEY_LEN);
+		for (size_t j = 0; j < KEY_HEX; j++)
+			if (text[j] >= 'a')
+				text[j] = (char)(text[j] - 'a' + 'A');
+		ck_assert(key_from_hex(text, back));
+		ck_assert_mem_eq(back, key, KEY_LEN);
+	}
+}
+END_TEST
+
+/* Each key has one text: any other octet at any place is refused, or makes the text of another key. */
+START_TEST(a_base64_text_that_is_read_is_the_one_that_is_written)
+{
+	uint8_t key[KEY_LEN];
+	char text[KEY_BASE64], back[KEY_BASE64];
+	size_t read = 0;
+
+	util_key(7, key);
+	key_to_base64(key, text);
+	for (size_t at = 0; at < KEY_BASE64; at++) {
+		char was = text[at];
+
+		for (unsigned c = 0; c < 256; c++) {
+			text[at] = (char)c;
+			if (!key_from_base64(text, key))
+				continue;
+			read++;
+			key_to_base64(key, back);
+			ck_assert_mem_eq(back, text, KEY_BASE64);
+		}
+		text[at] = was;
+	}
+	/* 64 digits at 42 places, one of 16 at the last, and no choice for the "=" */
+	ck_assert_uint_eq(read, 42 * 64 + 16 + 1);
+}
+END_TEST
+
+START_TEST(a_base32_text_that_is_read_is_the_one_that_is_written)
+{
+	uint8_t key[KEY_LEN], text[KEY_BASE32], back[KEY_BASE32];
+	size_t read = 0;
+
+	util_key(7, key);
+	key_to_base32(key, text);
+	for (size_t at = 0; at < KEY_BASE32; at++) {
+		uint8_t was = text[at];
+
+		for (unsigned c = 0; c < 256; c++) {
+			text[at] = (uint8_t)c;
+			if (!key_from_base32(text, key))
+				continue;
+			read++;
+			key_to_base32(key, back);
+			text[at] = name_lower(text[at]);
+			ck_assert_mem_eq(back, text, KEY_BASE32);
+		}
+		text[at] = was;
+	}
+	/* 26 letters in two cases and 6 digits at 51 places; a or q at the last, of which four bits must be 0 */
+	ck_assert_uint_eq(read, 51 * 58 + 2 * 2);
+}
+END_TEST
+
+START_TEST(a_hex_text_with_another_octet_is_refused)
+{
+	uint8_t key[KEY_LEN];
+	char text[KEY_HEX + 1];
+	size_t read = 0;
+
+	util_key(7, key);
+	key_to_hex(key, text);
+	for (size_t at = 0; at < KEY_HEX; at++) {
+		char was = text[at];
+
+		for (unsigned c = 0; c < 256; c++) {
+			text[at] = (char)c;
+			read += key_from_hex(text, key);
+		}
+		text[at] = was;
+	}
+	ck_assert_uint_eq(read, KEY_HEX * 22);
+}
+END_TEST
+
+/* The memory ends with the text: a sanitizer sees what reads on. */
+START_TEST(a_text_that_ends_early_is_refused_and_not_read_behind)
+{
+	uint8_t key[KEY_LEN];
+	char base64[KEY_BASE64], hex[KEY_HEX + 1];
+
+	util_key(7, key);
+	key_to_base64(key, base64);
+	key_to_hex(key, hex);
+	for (size_t len = 0; len < KEY_HEX; len++) {
+		char *text = malloc(len + 1);
+
+		ck_assert_ptr_nonnull(text);
+		memcpy(text, hex, len);
+		text[len] = '\0';
+		ck_assert(!key_from_hex(text, key));
+		if (len < KEY_BASE64) {
+			memcpy(text, base64, len);
+			ck_assert(!key_from_base64(text, key));
+		}
+		free(text);
+	}
+}
+END_TEST
+
+START_TEST(only_the_key_of_zeros_is_zero)
+{
+	for (size_t i = 0; i < 300; i++) {
+		uint8_t key[KEY_LEN];
+
+		some_key(i, key);
+		ck_assert_int_eq(key_is_zero(key), i == 1);
+	}
+}
+END_TEST
+
+START_TEST(text_for_messages_is_base64_with_its_end)
+{
+	uint8_t key[KEY_LEN] = {0};
+	char text[KEY_BASE64 + 1];
+
+	ck_assert_ptr_eq(key_text(key, text), text);
+	ck_assert_str_eq(text, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+}
+END_TEST
+
+Suite *suite_key(void)
+{
+	Suite *s = suite_create("key");
+	TCase *t = tcase_create("key");
+
+	suite_add_tcase(s, t);
+	tcase_add_test(t, base64_is_as_ldns_writes_it_and_reads_back);
+	tcase_add_test(t, base32_is_as_ldns_writes_it_and_reads_back_in_either_case);
+	tcase_add_test(t, hex_reads_back_in_either_case);
+	tcase_add_test(t, a_base64_text_that_is_read_is_the_one_that_is_written);
+	tcase_add_test(t, a_base32_text_that_is_read_is_the_one_that_is_written);
+	tcase_add_test(t, a_hex_text_with_another_octet_is_refused);
+	tcase_add_test(t, a_text_that_ends_early_is_refused_and_not_read_behind);
+	tcase_add_test(t, only_the_key_of_zeros_is_zero);
+	tcase_add_test(t, text_for_messages_is_base64_with_its_end);
+	return s;
+}

@@ -1,0 +1,213 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answers.h"
+#include "suites.h"
+#include "wire.h"
+
+/* Pieces of messages, in hex. A header is: ID, flags, then how many questions, answers, authorities, additionals. */
+#define HEAD(flags, qd, an, ns, ar) "abcd " flags " 000" #qd " 000" #an " 000" #ns " 000" #ar " "
+#define WG_TEST "02 7767 04 74657374 00 "
+#define IN_A    "0001 0001 "
+#define QUERY   HEAD("0100", 1, 0, 0, 0) WG_TEST IN_A
+#define QUERY_1 HEAD("0100", 1, 0, 0, 1) WG_TEST IN_A /* and one additional record */
+#define QUERY_2 HEAD("0100", 1, 0, 0, 2) WG_TEST IN_A
+#define OPT     "00 0029 04d0 00000000 0000 "
+#define A_RR    "c00c 0001 0001 0000000a 0004 c0000201 "
+#define ECHO    25 /* where the question wg.test A ends */
+
+static size_t unhex(const char *text, uint8_t *out)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		char pair[3] = {text[0], text[1], 0};
+
+		if (*text == ' ')
+			continue;
+		out[n++] = (uint8_t)strtoul(pair, NULL, 16);
+		text++;
+	}
+	return n;
+}
+
+/* Parses a copy whose last octet is the allocation's: a read behind it is seen. */
+static struct query parse(const uint8_t *msg, size_t len)
+{
+	uint8_t *copy = malloc(len > 0 ? len : 1);
+	struct query q;
+
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, msg, len);
+	memset(&q, 0xa5, sizeof(q));
+	query_parse(copy, len, &q);
+	free(copy);
+	return q;
+}
+
+static const struct {
+	const char *what, *hex;
+	uint8_t rcode;
+	uint16_t end; /* of the question that is echoed */
+	bool edns;
+} rows[] = {
+    {"a query", QUERY, DNS_NOERROR, ECHO, false},
+    {"the root", HEAD("0000", 1, 0, 0, 0) "00 " IN_A, DNS_NOERROR, 17, false},
+    {"an OPT", QUERY_1 OPT, DNS_NOERROR, ECHO, true},
+    {"an unknown option", QUERY_1 "00 0029 04d0 00000000 0007 fde9 0003 616263", DNS_NOERROR, ECHO, true},
+    {"two options", QUERY_1 "00 0029 04d0 00000000 000a 000c 0000 000a 0002 6161", DNS_NOERROR, ECHO, true},
+    {"an option that is too long", QUERY_1 "00 0029 04d0 00000000 0006 000a 0003 6162", DNS_FORMERR, ECHO, false},
+    {"an option that is too long, then octets", QUERY_1 "00 0029 04d0 00000000 0006 000a 0003 6162 63", DNS_FORMERR, ECHO, false},
+    {"half an option", QUERY_1 "00 0029 04d0 00000000 0003 000a 00", DNS_FORMERR, ECHO, false},
+    {"RDLENGTH past the end", QUERY_1 "00 0029 04d0 00000000 0001", DNS_FORMERR, ECHO, false},
+    {"an OPT cut short", QUERY_1 "00 0029 04d0 0000", DNS_FORMERR, ECHO, false},
+    {"two OPTs", QUERY_2 OPT OPT, DNS_FORMERR, ECHO, true},
+    {"an OPT that is not at the root", QUERY_1 "01 61 00 0029 04d0 00000000 0000", DNS_FORMERR, ECHO, false},
+    {"an OPT behind a pointer", QUERY_1 "c014 0029 04d0 00000000 0000", DNS_FORMERR, ECHO, false},
+    {"an OPT in the answer section", HEAD("0100", 1, 1, 0, 0) WG_TEST IN_A OPT, DNS_NOERROR, ECHO, false},
+    {"version 1", QUERY_1 "00 0029 04d0 00010000 0000", DNS_BADVERS, ECHO, true},
+    {"version 255, DO", QUERY_1 "00 0029 04d0 00ff8000 0000", DNS_BADVERS, ECHO, true},
+    {"version 1, class CH", HEAD("0100", 1, 0, 0, 1) WG_TEST "0001 0003 00 0029 04d0 00010000 0000", DNS_BADVERS, ECHO, true},
+    {"an additional record before the OPT", QUERY_2 A_RR OPT, DNS_NOERROR, ECHO, true},
+    {"an additional record behind the OPT", QUERY_2 OPT A_RR, DNS_NOERROR, ECHO, true},
+    {"an answer, as a NOTIFY might have one", HEAD("0100", 1, 1, 0, 0) WG_TEST IN_A A_RR, DNS_NOERROR, ECHO, false},
+    {"a trailing octet", QUERY "00", DNS_FORMERR, ECHO, false},
+    {"an OPT that is not counted", QUERY OPT, DNS_FORMERR, ECHO, false},
+    {"ANCOUNT lies", HEAD("0100", 1, 1, 0, 0) WG_TEST IN_A, DNS_FORMERR, ECHO, false},
+    {"NSCOUNT lies", HEAD("0100", 1, 0, 1, 0) WG_TEST IN_A, DNS_FORMERR, ECHO, false},
+    {"ARCOUNT lies", QUERY_1, DNS_FORMERR, ECHO, false},
+    {"all counts lie", "abcd 0100 0001 ffff ffff ffff" WG_TEST IN_A, DNS_FORMERR, ECHO, false},
+    {"ARCOUNT lies behind an OPT", QUERY_2 OPT, DNS_FORMERR, ECHO, true},
+    {"a record's RDLENGTH lies", QUERY_1 "c00c 0001 0001 0000000a 0005 c0000201", DNS_FORMERR, ECHO, false},
+    {"no question", HEAD("0100", 0, 0, 0, 0), DNS_FORMERR, DNS_HEADER, false},
+    {"no question but an OPT", HEAD("0100", 0, 0, 0, 1) OPT, DNS_FORMERR, DNS_HEADER, false},
+    {"two questions", HEAD("0100", 2, 0, 0, 0) WG_TEST IN_A WG_TEST IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"QDCOUNT lies", "abcd 0100 ffff 0000 0000 0000" WG_TEST IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"a name that points to itself", HEAD("0100", 1, 0, 0, 0) "c00c" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"a name that ends in a pointer", HEAD("0100", 1, 0, 0, 0) "02 7767 c00c" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"a name that points into the header", HEAD("0100", 1, 0, 0, 0) "02 7767 c004" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"an extended label", HEAD("0100", 1, 0, 0, 0) "41 01 00" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"a label of type 10", HEAD("0100", 1, 0, 0, 0) "82 7767 00" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"a name without an end", HEAD("0100", 1, 0, 0, 0) "02 7767 04 74657374", DNS_FORMERR, DNS_HEADER, false},
+    {"a label past the end", HEAD("0100", 1, 0, 0, 0) "3f 7767 00" IN_A, DNS_FORMERR, DNS_HEADER, false},
+    {"no class", HEAD("0100", 1, 0, 0, 0) WG_TEST "0001", DNS_FORMERR, DNS_HEADER, false},
+    {"class CH", HEAD("0100", 1, 0, 0, 0) WG_TEST "0001 0003", DNS_REFUSED, ECHO, false},
+    {"class ANY", HEAD("0100", 1, 0, 0, 0) WG_TEST "0001 00ff", DNS_REFUSED, ECHO, false},
+    {"AXFR", HEAD("0000", 1, 0, 0, 0) WG_TEST "00fc 0001", DNS_REFUSED, ECHO, false},
+    {"IXFR, with its SOA", HEAD("0000", 1, 0, 1, 0) WG_TEST "00fb 0001" A_RR, DNS_REFUSED, ECHO, false},
+    {"opcode NOTIFY", HEAD("2400", 1, 0, 0, 0) WG_TEST "0006 0001", DNS_NOTIMP, ECHO, false},
+    {"opcode UPDATE", HEAD("2800", 1, 0, 1, 0) WG_TEST "0006 0001" A_RR, DNS_NOTIMP, ECHO, false},
+    {"opcode STATUS without a question", HEAD("1000", 0, 0, 0, 0), DNS_NOTIMP, DNS_HEADER, false},
+    {"opcode 15, broken", HEAD("7800", 1, 0, 0, 1) WG_TEST IN_A, DNS_NOTIMP, ECHO, false},
+    {"opcode 15, another class, version 1", HEAD("7800", 1, 0, 0, 1) WG_TEST "0001 0003 00 0029 04d0 00010000 0000", DNS_NOTIMP,
+        ECHO, true},
+};
+
+START_TEST(verdict)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	struct query q = parse(msg, unhex(rows[_i].hex, msg));
+
+	ck_assert_msg(!q.drop, "%s", rows[_i].what);
+	ck_assert_msg(q.rcode == rows[_i].rcode, "%s: rcode %u", rows[_i].what, q.rcode);
+	ck_assert_msg(q.end == rows[_i].end, "%s: end %u", rows[_i].what, q.end);
+	ck_assert_msg(q.edns == rows[_i].edns, "%s: edns %d", rows[_i].what, q.edns);
+	ck_assert(q.zone == NULL && q.peer == NULL && !q.is_instance);
+}
+END_TEST
+
+START_TEST(fields)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	struct query q = parse(msg, unhex(QUERY_1 "00 0029 1000 00008000 0000", msg));
+
+	ck_assert_uint_eq(q.type, DNS_A);
+	ck_assert_uint_eq(q.class, DNS_CLASS_IN);
+	ck_assert_uint_eq(q.name_len, 9);
+	ck_assert_uint_eq(q.udp_size, 4096);
+	ck_assert(q.dnssec_ok);
+	q = parse(msg, unhex(QUERY_1 "00 0029 0000 00007fff 0000", msg)); /* unknown flags are ignored: RFC 6891 6.1.4 */
+	ck_assert(!q.dnssec_ok && q.edns && q.rcode == DNS_NOERROR);
+	ck_assert_uint_eq(q.udp_size, 0);
+}
+END_TEST
+
+/* Up to the header: dropped. From there: the question is echoed once it is whole, and nothing but the whole is right. */
+START_TEST(every_length)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	size_t len = unhex(QUERY_2 A_RR "00 0029 04d0 00000000 0006 000a 0002 6162", msg);
+
+	for (size_t n = 0; n <= len; n++) {
+		struct query q = parse(msg, n);
+
+		ck_assert_int_eq(q.drop, n < DNS_HEADER);
+		if (n < DNS_HEADER)
+			continue;
+		ck_assert_msg(q.rcode == (n == len ? DNS_NOERROR : DNS_FORMERR), "%zu octets", n);
+		ck_assert_msg(q.end == (n < ECHO ? DNS_HEADER : ECHO), "%zu octets", n);
+		ck_assert_msg(q.edns == (n == len), "%zu octets", n);
+	}
+}
+END_TEST
+
+START_TEST(responses_are_dropped)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	size_t len = unhex(QUERY, msg);
+
+	for (unsigned opcode = 0; opcode < 16; opcode++) {
+		msg[2] = (uint8_t)(0x80 | opcode << 3);
+		ck_assert(parse(msg, len).drop);
+		msg[2] = (uint8_t)(opcode << 3);
+		ck_assert(!parse(msg, len).drop);
+		ck_assert_uint_eq(parse(msg, len).rcode, opcode == 0 ? DNS_NOERROR : DNS_NOTIMP);
+	}
+}
+END_TEST
+
+/* Names of 1 to 255 octets are names; longer ones are not, however short their labels are. */
+START_TEST(name_lengths)
+{
+	for (size_t label = 1; label <= NAME_LABEL; label += 31) {
+		for (size_t want = 1; want < 300; want++) {
+			uint8_t msg[DNS_UDP_MAX], name[400];
+			size_t at = 0, len;
+			struct query q;
+
+			while (at + 1 < want) {
+				size_t n = want - 2 - at < label ? want - 2 - at : label;
+
+				if (n == 0)
+					break; /* one octet is no label: this length cannot be made so */
+				name[at] = (uint8_t)n;
+				memset(name + at + 1, 'a', n);
+				at += 1 + n;
+			}
+			if (at + 1 != want)
+				continue;
+			name[at++] = 0;
+			len = make_query(msg, name, at, DNS_A, NO_EDNS);
+			q = parse(msg, len);
+			ck_assert_msg(q.rcode == (want <= NAME_MAX_LEN ? DNS_NOERROR : DNS_FORMERR), "%zu octets", want);
+			ck_assert_uint_eq(q.name_len, want <= NAME_MAX_LEN ? want : 0);
+			ck_assert_uint_eq(q.end, want <= NAME_MAX_LEN ? len : DNS_HEADER);
+		}
+	}
+}
+END_TEST
+
+Suite *suite_query(void)
+{
+	Suite *s = suite_create("query");
+	TCase *t = tcase_create("query");
+
+	tcase_add_loop_test(t, verdict, 0, (int)(sizeof(rows) / sizeof(*rows)));
+	tcase_add_test(t, fields);
+	tcase_add_test(t, every_length);
+	tcase_add_test(t, responses_are_dropped);
+	tcase_add_test(t, name_lengths);
+	suite_add_tcase(s, t);
+	return s;
+}

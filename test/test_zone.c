@@ -1,0 +1,514 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "suites.h"
+#include "util.h"
+#include "zone.h"
+
+static struct zone_conf conf;
+static struct wg_device dev;
+static struct zone zone;
+
+static void setup(void)
+{
+	util_zone_conf(&conf, "wg.example.com");
+}
+
+static void teardown(void)
+{
+	zone_free(&zone);
+	wgdev_free(&dev);
+}
+
+static void build(void)
+{
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+}
+
+static const struct zone_peer *find(uint64_t n)
+{
+	uint8_t key[KEY_LEN];
+
+	util_key(n, key);
+	for (size_t i = 0; i < zone.peers_len; i++)
+		if (memcmp(zone.peers[i].key, key, KEY_LEN) == 0)
+			return &zone.peers[i];
+	return NULL;
+}
+
+START_TEST(peers_that_others_could_reach_are_in_the_zone)
+{
+	static const struct {
+		const char *endpoint;
+		bool in;
+	} cases[] = {
+	    {"192.0.2.1:51820", true}, {"10.0.0.1:1", true}, {"[2001:db8::1]:51820", true}, {"[fd00::1]:51820", true},
+	    {"169.254.0.1:51820", false}, {NULL, false}, {"192.0.2.1:0", false}, {"0.0.0.0:51820", false}, {"[::]:51820", false},
+	    {"127.0.0.1:51820", false}, {"[::1]:51820", false}, {"224.0.0.1:51820", false}, {"255.255.255.255:1", false},
+	    {"[ff02::1]:51820", false}, {"[fe80::1%3]:51820", false}, {"[fe80::1]:51820", false}, {"[febf::1]:51820", false},
+	    {"[fec0::1]:51820", true},
+	};
+	size_t in = 0;
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		util_add_peer(&dev, i + 1, cases[i].endpoint, "10.0.0.1/32");
+	build();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct zone_peer *p = find(i + 1);
+
+		ck_assert_msg((p != NULL) == cases[i].in, "%s", cases[i].endpoint);
+		ck_assert(p == NULL || endpoint_equal(&p->endpoint, &dev.peers[i].endpoint));
+		in += p != NULL;
+	}
+	ck_assert_uint_eq(zone.peers_len, in);
+}
+END_TEST
+
+START_TEST(peers_are_sorted_by_key_and_have_their_own_allowed_ips)
+{
+	char expected[256], cidr[ALLOWEDIP_TEXT];
+
+	util_device(&dev, 500);
+	build();
+	ck_assert_uint_eq(zone.peers_len, 500);
+	for (size_t i = 1; i < zone.peers_len; i++)
+		ck_assert_int_lt(memcmp(zone.peers[i - 1].key, zone.peers[i].key, KEY_LEN), 0);
+	for (size_t i = 0; i < 500; i++) {
+		const struct wg_peer *p = &dev.peers[i];
+		const struct zone_peer *z = find(i + 1);
+
+		ck_assert_ptr_nonnull(z);
+		strcpy(expected, "allowed=");
+		for (size_t j = 0; j < p->allowed_len; j++) {
+			strcat(expected, j > 0 ? "," : "");
+			strcat(expected, allowedip_to_text(&dev.allowed[p->allowed_off + j], cidr));
+		}
+		ck_assert_uint_eq(z->txt_len, strlen(expected) + 1);
+		ck_assert_uint_le(z->txt_off + z->txt_len, zone.txt_len);
+		ck_assert_uint_eq(zone.txt[z->txt_off], strlen(expected));
+		ck_assert_mem_eq(zone.txt + z->txt_off + 1, expected, strlen(expected));
+	}
+}
+END_TEST
+
+START_TEST(a_key_that_is_told_twice_is_in_the_zone_once)
+{
+	util_add_peer(&dev, 1, "192.0.2.1:1", NULL);
+	util_add_peer(&dev, 2, "192.0.2.2:2", NULL);
+	util_add_peer(&dev, 1, "192.0.2.3:3", NULL);
+	util_add_peer(&dev, 1, NULL, NULL);
+	util_add_peer(&dev, 3, NULL, NULL);
+	util_add_peer(&dev, 3, "192.0.2.4:4", NULL);
+	build();
+	ck_assert_uint_eq(zone.peers_len, 3);
+	ck_assert_ptr_nonnull(find(1));
+	ck_assert_ptr_nonnull(find(2));
+	ck_assert_ptr_nonnull(find(3));
+}
+END_TEST
+
+START_TEST(the_device_itself_is_in_the_zone_if_the_configuration_says_where)
+{
+	static const char txt[] = "\x1a" "allowed=10.0.0.254/32,::/0";
+	const struct zone_peer *p;
+
+	util_device(&dev, 2);
+	build();
+	ck_assert_ptr_null(find(0));
+	conf.self = util_endpoint("192.0.2.1:51820");
+	conf.self_allowed.at[0] = util_allowedip("10.0.0.254/32");
+	conf.self_allowed.at[1] = util_allowedip("::/0");
+	conf.self_allowed.len = 2;
+	build();
+	p = find(0);
+	ck_assert_ptr_nonnull(p);
+	ck_assert(endpoint_equal(&p->endpoint, &conf.self));
+	ck_assert_uint_eq(p->txt_len, sizeof(txt) - 1);
+	ck_assert_mem_eq(zone.txt + p->txt_off, txt, sizeof(txt) - 1);
+	ck_assert_uint_eq(zone.peers_len, 3);
+	dev.has_public_key = false; /* a device without a key is nobody */
+	build();
+	ck_assert_ptr_null(find(0));
+	ck_assert_uint_eq(zone.peers_len, 2);
+}
+END_TEST
+
+START_TEST(a_device_without_peers_is_a_zone_without_peers)
+{
+	build();
+	ck_assert_uint_eq(zone.peers_len, 0);
+	ck_assert(!zone_has_list(&zone));
+}
+END_TEST
+
+START_TEST(arrays_are_reused_and_leave_nothing)
+{
+	const struct zone_peer *peers;
+	const uint8_t *txt;
+
+	util_device(&dev, 300);
+	build();
+	peers = zone.peers;
+	txt = zone.txt;
+	util_device(&dev, 3);
+	build();
+	ck_assert_uint_eq(zone.peers_len, 3);
+	ck_assert_ptr_eq(zone.peers, peers);
+	ck_assert_ptr_eq(zone.txt, txt);
+	ck_assert_ptr_nonnull(find(1));
+	ck_assert_ptr_null(find(4));
+}
+END_TEST
+
+/* A peer with more allowed IPs than a TXT holds. */
+START_TEST(a_long_list_of_allowed_ips_fits)
+{
+	struct wg_allowedip ip = util_allowedip("2001:db8:1111:2222:3333:4444:5555:6666/128");
+
+	for (uint64_t n = 1; n <= 5; n++) {
+		util_add_peer(&dev, n, "192.0.2.1:1", NULL);
+		for (int i = 0; i < 2000; i++)
+			ck_assert_int_eq(wgdev_add_allowedip(&dev, &ip), 0);
+	}
+	build();
+	for (uint64_t n = 1; n <= 5; n++) {
+		const struct zone_peer *p = find(n);
+
+		ck_assert_uint_gt(p->txt_len, RECORDS_TXT_MAX - 300);
+		ck_assert_uint_le(p->txt_len, RECORDS_TXT_MAX - RECORDS_TXT_HEAD);
+		ck_assert_mem_eq(zone.txt + p->txt_off + p->txt_len - 7, "\6more=1", 7);
+	}
+}
+END_TEST
+
+START_TEST(the_list_is_in_the_zone_up_to_its_limit)
+{
+	static const struct {
+		size_t peers;
+		uint32_t max;
+		bool list;
+	} cases[] = {{0, 900, false}, {1, 900, true}, {1, 0, false}, {5, 5, true}, {6, 5, false}, {900, 900, true},
+	    {901, 900, false}};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		util_device(&dev, cases[i].peers);
+		conf.list_max = cases[i].max;
+		build();
+		ck_assert_msg(zone_has_list(&zone) == cases[i].list, "%zu peers, at most %u", cases[i].peers, cases[i].max);
+	}
+}
+END_TEST
+
+/* ---- the hash ---- */
+
+static char *printed(const struct zone *z)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(zone_print(z, out), 0);
+	ck_assert_int_eq(fclose(out), 0);
+	return text;
+}
+
+static void nothing(void)
+{
+}
+
+static void other_order(void)
+{
+	struct wg_peer first = dev.peers[0];
+
+	memmove(dev.peers, dev.peers + 1, (dev.peers_len - 1) * sizeof(*dev.peers));
+	dev.peers[dev.peers_len - 1] = first;
+}
+
+static void other_times_and_counters(void)
+{
+	for (size_t i = 0; i < dev.peers_len; i++) {
+		dev.peers[i].last_handshake_s = 1700000000;
+		dev.peers[i].rx_bytes = dev.peers[i].tx_bytes = 4711;
+		dev.peers[i].keepalive_s = 25;
+	}
+}
+
+static void other_device(void)
+{
+	dev.listen_port++;
+	dev.ifindex++;
+	strcpy(dev.name, "wg9");
+}
+
+static void other_device_key(void)
+{
+	dev.public_key[0] ^= 1;
+}
+
+static void a_peer_without_endpoint(void)
+{
+	util_add_peer(&dev, 77, NULL, "10.9.9.9/32");
+}
+
+static void a_peer_out_of_reach(void)
+{
+	util_add_peer(&dev, 77, "127.0.0.1:1", "10.9.9.9/32");
+}
+
+static void a_peer_more(void)
+{
+	util_add_peer(&dev, 77, "192.0.2.77:1", NULL);
+}
+
+static void a_peer_less(void)
+{
+	dev.peers_len--;
+}
+
+static void other_port(void)
+{
+	dev.peers[2].endpoint.port++;
+}
+
+static void other_address(void)
+{
+	dev.peers[2].endpoint.addr[3]++;
+}
+
+static void other_family(void)
+{
+	dev.peers[0].endpoint = util_endpoint("[2001:db8::1]:1025");
+}
+
+static void other_key(void)
+{
+	dev.peers[2].public_key[31] ^= 1;
+}
+
+static void endpoint_lost(void)
+{
+	dev.peers[2].endpoint = (struct endpoint){0};
+}
+
+static void other_allowed_ip(void)
+{
+	dev.allowed[1].addr[15] ^= 1;
+	dev.allowed[0].addr[3] ^= 1;
+}
+
+static void allowed_ips_in_another_order(void)
+{
+	struct wg_allowedip first = dev.allowed[0];
+
+	dev.allowed[0] = dev.allowed[1];
+	dev.allowed[1] = first;
+}
+
+static void one_allowed_ip_less(void)
+{
+	dev.peers[0].allowed_len--;
+}
+
+static void other_ttl(void)
+{
+	conf.ttl_s++;
+}
+
+static void other_zone(void)
+{
+	conf.name = util_name("wh.example.com");
+	conf.name_servers.at[0].name = util_name("ns1.wh.example.com");
+}
+
+static void no_padded_names(void)
+{
+	conf.padded_names = false;
+}
+
+static void no_list(void)
+{
+	conf.list_max = (uint32_t)dev.peers_len - 1;
+}
+
+static void shorter_limit_for_the_list(void)
+{
+	conf.list_max = (uint32_t)dev.peers_len;
+}
+
+static void other_source(void)
+{
+	conf.device[0] = '\0';
+	strcpy(conf.dump_file, "/x");
+	strcpy(conf.family, "amneziawg");
+}
+
+static void self(void)
+{
+	conf.self = util_endpoint("192.0.2.1:51820");
+}
+
+static void allowed_ips_of_no_self(void)
+{
+	conf.self_allowed.at[0] = util_allowedip("10.0.0.254/32");
+	conf.self_allowed.len = 1;
+}
+
+static void other_server(void)
+{
+	conf.name_servers.at[0].name = util_name("ns2.wg.example.com");
+}
+
+static void other_server_address(void)
+{
+	conf.name_servers.at[0].addrs[0] = util_endpoint("192.0.2.2");
+}
+
+static void a_server_address_more(void)
+{
+	conf.name_servers.at[0].addrs[conf.name_servers.at[0].addrs_len++] = util_endpoint("2001:db8::2");
+}
+
+static void a_server_more(void)
+{
+	conf.name_servers.at[2].name = util_name("ns.example.org");
+	conf.name_servers.len = 3;
+}
+
+/* Without a NameServer the addresses are those of Listen, with its port: that is nowhere in the zone. */
+static void other_server_port(void)
+{
+	conf.name_servers.at[0].addrs[0].port = 5353;
+}
+
+/* ... nor is the address of a server outside. */
+static void address_of_a_server_outside(void)
+{
+	conf.name_servers.at[1].addrs[0] = util_endpoint("192.0.2.9");
+}
+
+static const struct {
+	const char *what;
+	void (*fn)(void);
+	bool content; /* does the content change? */
+} changes[] = {
+#define CHANGE(fn, content) {#fn, fn, content}
+    CHANGE(nothing, false), CHANGE(other_order, false), CHANGE(other_times_and_counters, false),
+    CHANGE(other_device, false), CHANGE(other_device_key, false), CHANGE(a_peer_without_endpoint, false),
+    CHANGE(a_peer_out_of_reach, false), CHANGE(a_peer_more, true), CHANGE(a_peer_less, true), CHANGE(other_port, true),
+    CHANGE(other_address, true), CHANGE(other_family, true), CHANGE(other_key, true), CHANGE(endpoint_lost, true),
+    CHANGE(other_allowed_ip, true), CHANGE(allowed_ips_in_another_order, true), CHANGE(one_allowed_ip_less, true),
+    CHANGE(other_ttl, true), CHANGE(other_zone, true), CHANGE(no_padded_names, true), CHANGE(no_list, true),
+    CHANGE(shorter_limit_for_the_list, false), CHANGE(other_source, false), CHANGE(self, true),
+    CHANGE(allowed_ips_of_no_self, false), CHANGE(other_server, true), CHANGE(other_server_address, true),
+    CHANGE(a_server_address_more, true), CHANGE(a_server_more, true), CHANGE(other_server_port, false),
+    CHANGE(address_of_a_server_outside, false),
+};
+
+/* The judge of what is content is the master file. */
+START_TEST(the_hash_changes_when_and_only_when_the_content_does)
+{
+	uint8_t before[ZONE_HASH];
+	char *text_before, *text_after;
+
+	util_device(&dev, 6);
+	conf.name_servers.at[1] = (struct name_server){.name = util_name("ns.example.net"), .addrs_len = 1};
+	conf.name_servers.at[1].addrs[0] = util_endpoint("192.0.2.8");
+	conf.name_servers.len = 2;
+	build();
+	memcpy(before, zone.hash, ZONE_HASH);
+	text_before = printed(&zone);
+	changes[_i].fn();
+	build();
+	text_after = printed(&zone);
+	ck_assert_msg((strcmp(text_before, text_after) != 0) == changes[_i].content, "%s", changes[_i].what);
+	ck_assert_msg((memcmp(before, zone.hash, ZONE_HASH) != 0) == changes[_i].content, "%s", changes[_i].what);
+	free(text_before);
+	free(text_after);
+}
+END_TEST
+
+START_TEST(the_serial_is_not_content)
+{
+	uint8_t before[ZONE_HASH];
+
+	util_device(&dev, 3);
+	build();
+	memcpy(before, zone.hash, ZONE_HASH);
+	zone.serial = 77;
+	build();
+	ck_assert_mem_eq(zone.hash, before, ZONE_HASH);
+	ck_assert_uint_eq(zone.serial, 77); /* the caller's */
+}
+END_TEST
+
+/* ---- serials ---- */
+
+START_TEST(a_serial_moves_to_the_clock_or_by_one)
+{
+	static const struct {
+		uint32_t serial;
+		int64_t now;
+		uint32_t next;
+	} cases[] = {
+	    {1700000000, 1700000001, 1700000001}, {1700000000, 1800000000, 1800000000}, {1700000000, 1700000000, 1700000001},
+	    {1700000000, 1600000000, 1700000001}, {1700000005, 1700000000, 1700000006}, {0, 1, 1}, {0, 0, 1},
+	    {1, 1700000000, 1700000000}, {4294967295, 0, 0}, {4294967295, 4294967295, 0}, {4294967295, 5, 5},
+	    {4294967294, 1700000000, 1700000000}, {0x80000000, 0, 0x80000001}, {0, 0x7fffffff, 0x7fffffff},
+	    {0, 0x80000000, 1}, {0, 0x80000001, 1}, {5, INT64_C(0x100000000) + 7, 7}, {5, INT64_C(0x100000000) + 3, 6},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		ck_assert_msg(zone_next_serial(cases[i].serial, cases[i].now) == cases[i].next, "%u at %lld: %u, not %u",
+		    cases[i].serial, (long long)cases[i].now, zone_next_serial(cases[i].serial, cases[i].now), cases[i].next);
+}
+END_TEST
+
+/* RFC 1982 section 3.2: (i1 < i2 and i2 - i1 < 2^31) or (i1 > i2 and i1 - i2 > 2^31) */
+static bool is_after(uint32_t i2, uint32_t i1)
+{
+	return (i1 < i2 && i2 - i1 < UINT32_C(1) << 31) || (i1 > i2 && i1 - i2 > UINT32_C(1) << 31);
+}
+
+START_TEST(the_next_serial_is_after_the_last_for_every_secondary)
+{
+	uint64_t state = 1;
+
+	for (size_t i = 0; i < 100000; i++) {
+		uint32_t serial = (uint32_t)util_random(&state), next;
+		int64_t now = (int64_t)(util_random(&state) >> (i % 2 ? 31 : 20));
+
+		if (i % 3 == 0)
+			now = (int64_t)serial + (int64_t)(util_random(&state) % 5) - 2 + (i % 2 ? INT64_C(1) << 31 : 0);
+		next = zone_next_serial(serial, now);
+		if (!is_after(next, serial))
+			ck_abort_msg("%u after %u at %lld", next, serial, (long long)now);
+	}
+}
+END_TEST
+
+Suite *suite_zone(void)
+{
+	Suite *s = suite_create("zone");
+	TCase *t = tcase_create("content"), *h = tcase_create("hash"), *n = tcase_create("serial");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, peers_that_others_could_reach_are_in_the_zone);
+	tcase_add_test(t, peers_are_sorted_by_key_and_have_their_own_allowed_ips);
+	tcase_add_test(t, a_key_that_is_told_twice_is_in_the_zone_once);
+	tcase_add_test(t, the_device_itself_is_in_the_zone_if_the_configuration_says_where);
+	tcase_add_test(t, a_device_without_peers_is_a_zone_without_peers);
+	tcase_add_test(t, arrays_are_reused_and_leave_nothing);
+	tcase_add_test(t, a_long_list_of_allowed_ips_fits);
+	tcase_add_test(t, the_list_is_in_the_zone_up_to_its_limit);
+	suite_add_tcase(s, h);
+	tcase_add_checked_fixture(h, setup, teardown);
+	tcase_add_loop_test(h, the_hash_changes_when_and_only_when_the_content_does, 0, (int)COUNT(changes));
+	tcase_add_test(h, the_serial_is_not_content);
+	suite_add_tcase(s, n);
+	tcase_add_test(n, a_serial_moves_to_the_clock_or_by_one);
+	tcase_add_test(n, the_next_serial_is_after_the_last_for_every_secondary);
+	return s;
+}

@@ -1,0 +1,30 @@
+/* unit: all unit tests. Exit 0 if all hold. libcheck's environment counts: CK_RUN_SUITE=zone, CK_RUN_CASE, CK_FORK=no
+ * for a debugger.
+ *
+ * What cannot be tested here (a test that needs root, say) prints "SKIP name: why". With CI set, root skips nothing: there
+ * everything that is needed has been installed.
+ */
+#include <stdlib.h>
+
+#include "suites.h"
+#include "util.h"
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {
+	    suite_key, suite_endpoint, suite_name, suite_wgdev, suite_wgdev_dump, suite_wgdev_uapi,
+	    suite_wgdev_kernel, suite_conf, suite_records, suite_channel, suite_sandbox, suite_links,
+	    suite_zone, suite_zone_records, suite_snapshot, suite_state, suite_source,
+	    suite_query, suite_answer, suite_plan, suite_reply,
+	};
+	SRunner *runner = srunner_create(NULL);
+	int failed;
+
+	setenv("CK_DEFAULT_TIMEOUT", "60", 0); /* seconds a test; a sanitizer takes its time */
+	for (size_t i = 0; i < COUNT(suites); i++)
+		srunner_add_suite(runner, suites[i]());
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
