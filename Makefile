@@ -82,6 +82,8 @@ $(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+$(BUILD)/test/fuzz_reply: $(BUILD)/client/reply.o
+
 $(BUILD)/test/memscan: $(BUILD)/test/e2e/memscan.o
 	$(call say,LD)
 	$(LINK)
@@ -91,7 +93,7 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test \
-	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink)
+	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all

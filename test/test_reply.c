@@ -187,6 +187,32 @@ START_TEST(port_0_is_refused_with_and_without_an_address)
 }
 END_TEST
 
+START_TEST(an_address_without_octets_is_no_address)
+{
+	/* A record with RDLENGTH 0: ldns makes one without fields of it, and asserts where one is looked at. */
+	uint8_t *wire;
+	struct reply reply;
+	size_t len;
+
+	add(ANSWER, "%s. 10 IN SRV 0 0 4321 %s.", owner, owner);
+	add(ADDITIONAL, "%s. 10 IN A 198.51.100.7", owner);
+	ck_assert(ldns_pkt2wire(&wire, pkt, &len) == LDNS_STATUS_OK);
+	wire[len - 5] = 0; /* the RDLENGTH, which the four octets of the address follow */
+	ck_assert_int_eq(reply_read_srv(wire, len - 4, &instance, key, &reply), LOOKUP_FOUND);
+	ck_assert_int_eq(reply.endpoint.family, AF_UNSPEC);
+	free(wire);
+}
+END_TEST
+
+START_TEST(a_bad_address_does_not_hide_a_good_one)
+{
+	add(ANSWER, "%s. 10 IN SRV 0 0 4321 %s.", owner, owner);
+	add(ADDITIONAL, "%s. 10 IN A 127.0.0.1", owner);
+	add(ADDITIONAL, "%s. 10 IN AAAA 2001:db8::7", owner);
+	expect(LOOKUP_FOUND, "[2001:db8::7]:4321");
+}
+END_TEST
+
 START_TEST(an_address_answer_completes_it)
 {
 	struct reply reply = {.port = 99, .target = instance};
@@ -219,6 +245,8 @@ Suite *suite_reply(void)
 	tcase_add_test(t, a_key_that_is_none_is_refused);
 	tcase_add_loop_test(t, an_endpoint_where_nobody_can_be_is_refused, 0, 8);
 	tcase_add_test(t, port_0_is_refused_with_and_without_an_address);
+	tcase_add_test(t, an_address_without_octets_is_no_address);
+	tcase_add_test(t, a_bad_address_does_not_hide_a_good_one);
 	tcase_add_test(t, an_address_answer_completes_it);
 	suite_add_tcase(s, t);
 	return s;
