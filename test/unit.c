@@ -4,6 +4,7 @@
  * What cannot be tested here (a test that needs root, say) prints "SKIP name: why". With CI set, root skips nothing: there
  * everything that is needed has been installed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "suites.h"
@@ -17,14 +18,20 @@ int main(void)
 	    suite_zone, suite_zone_records, suite_snapshot, suite_state, suite_source,
 	    suite_query, suite_answer, suite_plan, suite_reply,
 	};
+	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";
 	SRunner *runner = srunner_create(NULL);
 	int failed;
 
 	setenv("CK_DEFAULT_TIMEOUT", "60", 0); /* seconds a test; a sanitizer takes its time */
+	if (mkdtemp(tmp) == NULL || setenv("TMPDIR", tmp, 1) < 0) { /* a test that fails leaves things behind */
+		perror(tmp);
+		return 1;
+	}
 	for (size_t i = 0; i < COUNT(suites); i++)
 		srunner_add_suite(runner, suites[i]());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	util_rmdir(tmp);
 	return failed == 0 ? 0 : 1;
 }

@@ -143,7 +143,9 @@ const char *util_hex(const void *bytes, size_t len)
 
 void util_tmpdir(char path[64])
 {
-	snprintf(path, 64, "/tmp/wgmeet-unit.XXXXXX");
+	const char *in = getenv("TMPDIR");
+
+	ck_assert_int_lt(snprintf(path, 64, "%s/unit.XXXXXX", in != NULL ? in : "/tmp"), 64);
 	ck_assert_msg(mkdtemp(path) != NULL, "mkdtemp: %s", strerror(errno));
 }
 

@@ -3,7 +3,7 @@
 # configuration are wrong (nothing has been touched then), 1 if the world is.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 
 SERVER=127.0.0.1

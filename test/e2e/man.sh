@@ -3,7 +3,7 @@
 # example configurations are accepted. Needs neither root nor a network.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 
 [ -n "$(command -v mandoc)" ] || e2e_skip "not installed: mandoc"
 cd "$ROOT" || exit 1

@@ -4,7 +4,7 @@
 # private key where it must be.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 
 MEMSCAN=$BUILD/test/memscan

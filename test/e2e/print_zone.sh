@@ -3,7 +3,7 @@
 # Needs no root.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 
 LAB=$(mktemp -d)
 trap 'rm -rf "$LAB"' EXIT

@@ -3,7 +3,7 @@
 # set back. With a dump file, a high port and no privilege at all.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 
 SERVER=127.0.0.1

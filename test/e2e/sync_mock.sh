@@ -3,7 +3,7 @@
 # answers that lie.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 [ -x "$BUILD/test/mock" ] || e2e_skip "no $BUILD/test/mock: make tests"
 cp "$BUILD/test/mock" "$BIN/"

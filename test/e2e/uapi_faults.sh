@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
 export WG_IMPL=go
-. "${0%/*}/e2e.bash"
+. "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 
 # Peers p1, p2, ...: only ever seen by the device's configuration, so their endpoints stand still.

@@ -11,7 +11,7 @@ BIG_PEERS=10000
 BIG_DUMP_MS=40 # what "wg show DEV dump" of so many takes on hardware: tells how much slower all is here
 PATIENCE=15    # seconds for what should take one
 WG_IMPL=kernel
-. "${0%/*}/../e2e/e2e.bash"
+. "$(dirname "$0")/../e2e/e2e.bash" || exit 1
 e2e_enter "$@"
 ip link add probe type wireguard 2>/dev/null || e2e_skip "this kernel has no WireGuard"
 ip link del probe
