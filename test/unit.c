@@ -32,6 +32,7 @@ int main(void)
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	util_rmdir(tmp);
+	if (!util_remove(tmp))
+		perror(tmp);
 	return failed == 0 ? 0 : 1;
 }

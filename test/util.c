@@ -157,9 +157,14 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+bool util_remove(const char *path)
+{
+	return nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0;
+}
+
 void util_rmdir(const char *path)
 {
-	ck_assert_int_eq(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	ck_assert(util_remove(path));
 }
 
 void util_write_file(const char *path, const void *bytes, size_t len)

@@ -44,6 +44,7 @@ const char *util_hex(const void *bytes, size_t len); /* the last four results ar
 /* A new directory, and its end with all that is in it. */
 void util_tmpdir(char path[64]);
 void util_rmdir(const char *path);
+bool util_remove(const char *path); /* the same, where no test runs: false and errno if it fails */
 void util_write_file(const char *path, const void *bytes, size_t len);
 
 /* What is written to standard error from begin() to end() goes to `text`, cut and with a NUL. */
