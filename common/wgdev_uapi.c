@@ -289,6 +289,8 @@ size_t wgdev_uapi_format_endpoint(char *buf, size_t cap, const uint8_t public_ke
 	char key[KEY_HEX + 1], text[ENDPOINT_TEXT];
 	int n;
 
+	if (ep->family == AF_UNSPEC)
+		return 0;
 	key_to_hex(public_key, key);
 	n = snprintf(buf, cap, "set=1\npublic_key=%s\nupdate_only=true\nendpoint=%s\n\n", key,
 	    endpoint_to_text(ep, text));

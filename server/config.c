@@ -73,8 +73,12 @@ static const char *parse_name_server(const struct conf_option *o, const char *va
 			continue;
 		if (ns->addrs_len == CONFIG_NS_ADDRS)
 			return "there are more than 8 addresses";
-		if (!endpoint_addr_from_text(word, &ns->addrs[ns->addrs_len++]))
+		if (!endpoint_addr_from_text(word, &ns->addrs[ns->addrs_len]))
 			return "it must be NAME or NAME ADDR...: an address is none";
+		for (size_t i = 0; i < ns->addrs_len; i++)
+			if (endpoint_equal(&ns->addrs[i], &ns->addrs[ns->addrs_len]))
+				return "an address is there twice";
+		ns->addrs_len++;
 	}
 	servers->len++;
 	return NULL;

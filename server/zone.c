@@ -41,9 +41,20 @@ static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct end
 	return 0;
 }
 
+static bool same_key(const struct zone_peer *a, const struct zone_peer *b)
+{
+	return memcmp(a->key, b->key, KEY_LEN) == 0;
+}
+
+/* A file may tell a key twice: which of the two counts is not to depend on their order. */
 static int by_key(const void *a, const void *b)
 {
-	return memcmp(((const struct zone_peer *)a)->key, ((const struct zone_peer *)b)->key, KEY_LEN);
+	const struct zone_peer *p = a, *q = b;
+	int d = memcmp(p->key, q->key, KEY_LEN);
+
+	if (d == 0)
+		d = memcmp(p->endpoint.addr, q->endpoint.addr, sizeof(p->endpoint.addr));
+	return d != 0 ? d : (int)p->endpoint.port - (int)q->endpoint.port;
 }
 
 static void hash_u32(crypto_generichash_state *h, uint64_t v)
@@ -109,14 +120,16 @@ int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_dev
 	for (size_t i = 0; i < dev->peers_len; i++) {
 		const struct wg_peer *p = &dev->peers[i];
 
+		if (z->peers_len > 0 && memcmp(p->public_key, dev->public_key, KEY_LEN) == 0 && conf->self.family != AF_UNSPEC)
+			continue; /* no peer takes the registry's own place */
 		if (endpoint_is_reachable(&p->endpoint) &&
 		    add_peer(z, p->public_key, &p->endpoint, dev->allowed + p->allowed_off, p->allowed_len) < 0)
 			return -ENOMEM;
 	}
 	if (z->peers_len > 0)
 		qsort(z->peers, z->peers_len, sizeof(*z->peers), by_key);
-	for (size_t i = 0; i < z->peers_len; i++) /* a file may tell a key twice */
-		if (i == 0 || by_key(&z->peers[i], &z->peers[kept - 1]) != 0)
+	for (size_t i = 0; i < z->peers_len; i++)
+		if (i == 0 || !same_key(&z->peers[i], &z->peers[kept - 1]))
 			z->peers[kept++] = z->peers[i];
 	z->peers_len = kept;
 	hash_zone(z);

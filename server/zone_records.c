@@ -167,7 +167,7 @@ ldns_rr_list *zone_static_records(const struct zone *z)
 
 /* ---- the master file ---- */
 
-/* Knot refuses a raw "=" in a name, and ldns writes it so. In a TXT it only stands in quotes. */
+/* ldns leaves in a name what Knot ("=") or NSD ("$", "@", a quote) do not take raw. A TXT's text is in quotes. */
 static bool print_record(const ldns_rr *rr, FILE *out)
 {
 	char *text = ldns_rr2str(rr), *to = text;
@@ -178,8 +178,8 @@ static bool print_record(const ldns_rr *rr, FILE *out)
 	for (; *to != '\0'; to++) {
 		if (*to == '\t')
 			in_name = ldns_rr_get_type(rr) != LDNS_RR_TYPE_TXT;
-		if (*to == '=' && in_name)
-			fputs("\\061", out);
+		if (in_name && strchr("=$@\"", *to) != NULL)
+			fprintf(out, "\\%03d", *to);
 		else
 			fputc(*to, out);
 	}
