@@ -85,7 +85,7 @@ static const char *read_argv(struct conf *c, struct settings *settings, int argc
 		} else if (opt >= OPT_TABLE) {
 			conf_set(c, &options[opt - OPT_TABLE], &settings->target, optarg != NULL ? optarg : "yes");
 		} else {
-			exit(EXIT_USAGE); /* getopt has said why */
+			die_usage("see wgmeet %s --help", argv[0]); /* getopt has said why */
 		}
 	}
 	return file;

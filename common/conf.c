@@ -88,6 +88,10 @@ static void take(struct conf *c, const struct conf_option *o, struct conf_target
 	}
 	if (c->where != NULL)
 		cut_comment(copy);
+	if (copy[0] == '"' || copy[0] == '\'') {
+		conf_wrong(c, c->line, "%s = %s: values are written without quotes", name, copy);
+		return;
+	}
 	what = parse_value(o, copy, target, &part);
 	if (what != NULL)
 		conf_wrong(c, c->line, "%s = %s: %s", name, part, what);

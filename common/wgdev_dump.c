@@ -97,7 +97,7 @@ int wgdev_dump_parse(char *text, size_t len, struct wg_device *dev, size_t *line
 	size_t at = 0;
 
 	wgdev_reset(dev);
-	*line = 0;
+	*line = len == 0;
 	*what = NULL;
 	while (at < len && *what == NULL) {
 		char *nl = memchr(text + at, '\n', len - at);

@@ -66,6 +66,8 @@ static const char *parse_name_server(const struct conf_option *o, const char *va
 	if (snprintf(copy, sizeof(copy), "%s", value) >= (int)sizeof(copy))
 		return "it is too long";
 	word = strsep(&at, " \t");
+	if (endpoint_addr_from_text(word, &ns->addrs[0]))
+		return "that is an address: write NAME ADDR, with a blank between";
 	if (!name_from_text(word, &ns->name) || ns->name.len <= 1)
 		return "it must be NAME or NAME ADDR...: the name is no domain name";
 	while ((word = strsep(&at, " \t")) != NULL) {
@@ -184,7 +186,7 @@ static void default_name_server(const struct server_conf *server, struct zone_co
 			ns->addrs[ns->addrs_len++] = addr;
 	}
 	if (ns->addrs_len == 0)
-		warnx("zone %s: its name server has no address, so it cannot be delegated: give NameServer = NAME ADDR",
+		warnx("warning: zone %s: its name server has no address, so it cannot be delegated: give NameServer = NAME ADDR",
 		    name_to_text(&z->name, text));
 }
 
@@ -286,7 +288,7 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 			conf_set(c, o, strcmp(o->section, "Zone") == 0 ? &zone->target : &config->server.target,
 			    optarg != NULL ? optarg : "yes");
 		} else {
-			exit(EXIT_USAGE); /* getopt has said why */
+			die_usage("see wgmeetd --help"); /* getopt has said why */
 		}
 	}
 	if (optind < argc)
@@ -330,6 +332,8 @@ void config_read(struct config *config, int argc, char *argv[])
 		file = CONFIG_FILE;
 	if (file != NULL) {
 		r = conf_read(&c, file);
+		if (r < 0 && c.errors > 0)
+			die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
 		if (r < 0)
 			die_usage("cannot read %s: %s; give another with -c, or --zone and what else you need (see --help)", file,
 			    strerror(-r));

@@ -33,6 +33,7 @@
 #define HANG_MS  2000
 #define AGAIN_MS 30000
 
+#define SAY_MS 10000 /* between two lines about the number of peers */
 #define STOP_S 3 /* that the workers have to end */
 
 enum condition { NEW, SERVING, STALE, ABSENT };
@@ -45,7 +46,8 @@ struct observed {
 	struct zone zone;
 	enum condition condition;
 	bool have_last, published, pending, has_serial, state_failed;
-	int64_t due_ms, asked_ms;
+	int64_t due_ms, asked_ms, said_ms;
+	size_t said_peers;
 	int64_t cost_us, last_cost_us; /* of processor time: of this reading so far, and of the last one */
 	uint32_t serial;
 	uint8_t hash[ZONE_HASH];  /* of what the serial stands for */
@@ -186,6 +188,7 @@ static void set_condition(struct observed *z, enum condition condition)
 
 	z->condition = condition;
 	if (condition == SERVING) {
+		z->said_peers = changed ? z->zone.peers_len : z->said_peers;
 		if (changed)
 			info("zone %s: serving %zu peer%s, serial %u", z->text, z->zone.peers_len,
 			    z->zone.peers_len == 1 ? "" : "s", z->zone.serial);
@@ -194,6 +197,19 @@ static void set_condition(struct observed *z, enum condition condition)
 	} else if (changed) {
 		warnx("zone %s: %s; %s", z->text, z->source.why,
 		    z->published ? "still serving what was last read" : "answering SERVFAIL until that works");
+	}
+}
+
+/* How many peers there are is worth a line when it changed, but not each time where peers come and go. */
+static void say_count(struct observed *z)
+{
+	if (z->zone.peers_len != z->said_peers && now_ms() - z->said_ms >= SAY_MS) {
+		info("zone %s: serving %zu peer%s, serial %u", z->text, z->zone.peers_len,
+		    z->zone.peers_len == 1 ? "" : "s", z->zone.serial);
+		z->said_peers = z->zone.peers_len;
+		z->said_ms = now_ms();
+	} else {
+		debug("zone %s: %zu peers, serial %u", z->text, z->zone.peers_len, z->zone.serial);
 	}
 }
 
@@ -217,7 +233,7 @@ static bool update(struct observer *o, struct observed *z)
 	publish(o, z, r);
 	z->published = true;
 	if (was_published)
-		debug("zone %s: %zu peers, serial %u", z->text, z->zone.peers_len, z->zone.serial);
+		say_count(z);
 	return true;
 }
 

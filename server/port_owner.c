@@ -51,21 +51,47 @@ static bool holds(const char *pid, const char *target)
 	return found;
 }
 
-static void program_of(const char *pid, char *out, size_t cap)
+/* Of a program of several processes the parent is the one to stop. */
+static void parent_of(char pid[24], const char *name)
 {
-	char path[300], name[32] = "?";
+	char path[64], line[512], parent_name[32];
+	unsigned parent;
 	FILE *fp;
 
+	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
+	fp = fopen(path, "re");
+	if (fp == NULL)
+		return;
+	if (fgets(line, sizeof(line), fp) != NULL && strrchr(line, ')') != NULL &&
+	    sscanf(strrchr(line, ')'), ") %*c %u", &parent) == 1) {
+		snprintf(path, sizeof(path), "/proc/%u/comm", parent);
+		fclose(fp);
+		fp = fopen(path, "re");
+		if (fp != NULL && fgets(parent_name, sizeof(parent_name), fp) != NULL &&
+		    strcspn(parent_name, "\n") == strlen(name) && strncmp(parent_name, name, strlen(name)) == 0)
+			snprintf(pid, 24, "%u", parent);
+	}
+	if (fp != NULL)
+		fclose(fp);
+}
+
+static void program_of(const char *number, char *out, size_t cap)
+{
+	char path[300], name[32] = "?", pid[24];
+	FILE *fp;
+
+	snprintf(pid, sizeof(pid), "%.16s", number);
 	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
 	fp = fopen(path, "re");
 	if (fp != NULL) {
 		if (fgets(name, sizeof(name), fp) != NULL)
 			name[strcspn(name, "\n")] = '\0';
-		for (char *at = name; *at != '\0'; at++) /* any user's program may be called anything */
-			*at = *at > ' ' && *at < 0x7f ? *at : '?';
 		fclose(fp);
 	}
-	snprintf(out, cap, "%s (pid %.16s)", name, pid);
+	parent_of(pid, name);
+	for (char *at = name; *at != '\0'; at++) /* any user's program may be called anything */
+		*at = *at > ' ' && *at < 0x7f ? *at : '?';
+	snprintf(out, cap, "%s (pid %s)", name, pid);
 }
 
 const char *port_owner(const char *proto, uint16_t port, char out[128])

@@ -62,7 +62,8 @@ static enum source_result start_file(struct source *s, struct wg_device *dev)
 	if (r == -EBADMSG)
 		snprintf(s->why, sizeof(s->why), "%.128s:%zu: %s", path, line, what);
 	else
-		snprintf(s->why, sizeof(s->why), "%.128s: %s", path, strerror(-r));
+		snprintf(s->why, sizeof(s->why), "%.128s: %s", path, r == -ENOENT ? "the file is not there" :
+		        r == -EINVAL ? "it is no regular file" : strerror(-r));
 	if (r == -ENOENT || r == -ENOTDIR) {
 		memset(&s->stamp, 0, sizeof(s->stamp));
 		return SOURCE_ABSENT;

@@ -110,7 +110,7 @@ static const struct {
 	size_t line;
 	const char *what; /* some of it */
 } wrong[] = {
-    {"", 0, "empty"},
+    {"", 1, "empty"},
     {"\n", 1, "4 fields"},
     {PRIVATE "\t" KEY_0 "\t51820\n", 1, "4 fields"},
     {"wg0\t" DEVICE, 1, "`all`"},

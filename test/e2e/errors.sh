@@ -127,7 +127,7 @@ is_not_ready() {
 }
 
 waits_for "wgmeetd: device missing" 'device nosuchdev is not there' --device nosuchdev
-waits_for "wgmeetd: dump file missing" "$LAB/nowhere.*No such file" --dump-file "$LAB/nowhere"
+waits_for "wgmeetd: dump file missing" "$LAB/nowhere.*the file is not there" --dump-file "$LAB/nowhere"
 printf '(none)\t(none)\t0\toff\nthis\tis no peer\n' >"$LAB/wrong.dump"
 waits_for "wgmeetd: dump file wrong" 'wrong.dump:2:' --dump-file "$LAB/wrong.dump"
 
