@@ -329,7 +329,7 @@ static int build_zone(struct builder *b, const struct name *apex, const uint64_t
 	const struct zone *z = b->zone;
 	uint32_t slots = index_slots(z->peers_len);
 	size_t peers_end = align8(sizeof(struct snapshot)) + slots * sizeof(struct snapshot_slot);
-	void *p;
+	void *p = NULL;
 	int fd, r;
 
 	b->pool_cap = 65536 + z->conf->list_max * (size_t)PTR_WIRE;
@@ -358,7 +358,7 @@ static int build_zone(struct builder *b, const struct name *apex, const uint64_t
 int snapshot_build(const struct name *apex, const struct zone *zone, const uint64_t seed[2], size_t *size)
 {
 	struct builder *b;
-	void *p;
+	void *p = NULL;
 	int fd;
 
 	if (zone == NULL) {
