@@ -105,20 +105,32 @@ struct file {
 	struct conf *c;
 	FILE *fp;
 	struct conf_target *target;
-	bool fresh;   /* a section began since the last key */
-	bool unknown; /* and is none of ours: said already */
+	char section[64];
+	unsigned section_line; /* 0: before the first */
+	bool fresh;            /* no key came since the section began */
 };
+
+/* What is wrong with a section that ends? */
+static void end_section(const struct file *f)
+{
+	if (f->fresh && f->section_line != 0 && f->c->needs_keys != NULL && f->c->needs_keys(f->section))
+		conf_wrong(f->c, f->section_line, "[%s] is empty", f->section);
+}
 
 static char *read_line(char *buf, int cap, void *stream)
 {
 	struct file *f = stream;
 	size_t len;
 
+	memset(buf, 0, (size_t)cap);
 	if (fgets(buf, cap, f->fp) == NULL)
 		return NULL;
 	f->c->line++;
 	len = strlen(buf);
-	if (len > 0 && buf[len - 1] != '\n' && !feof(f->fp)) {
+	if (memchr(buf, '\n', (size_t)cap) != NULL && (len == 0 || buf[len - 1] != '\n')) {
+		conf_wrong(f->c, f->c->line, "there is a NUL octet in the line");
+		snprintf(buf, (size_t)cap, "#\n");
+	} else if (len > 0 && buf[len - 1] != '\n' && !feof(f->fp)) {
 		int ch;
 
 		while ((ch = fgetc(f->fp)) != EOF && ch != '\n')
@@ -135,10 +147,16 @@ static char *read_line(char *buf, int cap, void *stream)
 		conf_wrong(f->c, f->c->line, "neither [Section] nor Key = Value");
 		snprintf(buf, (size_t)cap, "#\n");
 	}
+	if (buf[0] == '[' && strchr(buf, ']') == NULL) {
+		conf_wrong(f->c, f->c->line, "neither [Section] nor Key = Value: where is the ]?");
+		snprintf(buf, (size_t)cap, "#\n");
+	}
 	if (buf[0] == '[') {
+		end_section(f);
 		f->fresh = true;
-		f->unknown = false;
 		f->target = NULL;
+		f->section_line = f->c->line;
+		snprintf(f->section, sizeof(f->section), "%.*s", (int)strcspn(buf + 1, "]\r\n"), buf + 1);
 	}
 	return buf;
 }
@@ -151,19 +169,60 @@ static bool known_section(const struct conf *c, const char *section)
 	return false;
 }
 
+/* How many letters must be changed, added or left out to come from one word to the other, without regard to case. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[64], n = strlen(b);
+
+	if (n >= 63 || strlen(a) >= 63)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; *a != '\0'; a++, i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t change = diagonal + (strncasecmp(a, &b[j - 1], 1) != 0);
+
+			diagonal = row[j];
+			row[j] = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			row[j] = change < row[j] ? change : row[j];
+		}
+	}
+	return row[n];
+}
+
+/* The key of that section that is most like it; NULL: none is. */
+static const char *nearest(const struct conf *c, const char *section, const char *key)
+{
+	const char *best = NULL;
+	size_t least = strlen(key) < 4 ? 3 : strlen(key) / 2 + 1;
+
+	for (size_t i = 0; i < c->options_len; i++) {
+		const struct conf_option *o = &c->options[i];
+		size_t d = strcmp(o->section, section) == 0 ? distance(key, o->key) : SIZE_MAX;
+
+		if (d < least) {
+			least = d;
+			best = o->key;
+		}
+	}
+	return best;
+}
+
 static int on_key(void *user, const char *section, const char *key, const char *value)
 {
 	struct file *f = user;
 	struct conf *c = f->c;
 
-	if (f->fresh || f->target == NULL) {
+	if (f->fresh) { /* once: what is wrong with a section is not said for each of its keys */
 		f->fresh = false;
 		if (known_section(c, section))
 			f->target = c->begin(section, c->data);
-		else if (!f->unknown)
+		else
 			conf_wrong(c, c->line, *section == '\0' ? "a key before the first section%s" :
 			                                          "there is no section [%s]", section);
-		f->unknown = f->target == NULL;
 		if (f->target != NULL)
 			f->target->line = c->line;
 	}
@@ -177,13 +236,16 @@ static int on_key(void *user, const char *section, const char *key, const char *
 			return 1;
 		}
 	}
-	conf_wrong(c, c->line, "there is no key %s in [%s]", key, section);
+	if (nearest(c, section, key) != NULL)
+		conf_wrong(c, c->line, "there is no key %s in [%s]; did you mean %s?", key, section, nearest(c, section, key));
+	else
+		conf_wrong(c, c->line, "there is no key %s in [%s]", key, section);
 	return 1;
 }
 
 int conf_read(struct conf *c, const char *path)
 {
-	struct file f = {.c = c, .fp = fopen(path, "re")};
+	struct file f = {.c = c, .fp = fopen(path, "re"), .fresh = true};
 	int line;
 
 	if (f.fp == NULL)
@@ -195,6 +257,7 @@ int conf_read(struct conf *c, const char *path)
 		conf_wrong(c, (unsigned)line, "neither [Section] nor Key = Value");
 	else if (line < 0)
 		conf_wrong(c, 0, "out of memory");
+	end_section(&f);
 	if (ferror(f.fp))
 		conf_wrong(c, 0, "%s", strerror(errno));
 	fclose(f.fp);
@@ -239,10 +302,13 @@ const struct option *conf_getopt(const struct conf *c, const struct option *more
 
 	for (; more->name != NULL && n < 16; more++)
 		table[n++] = *more;
-	for (size_t i = 0; i < c->options_len; i++)
+	for (size_t i = 0; i < c->options_len; i++) {
+		if (c->options[i].option == NULL)
+			continue;
 		table[n++] = (struct option){.name = c->options[i].option,
 		    .has_arg = c->options[i].arg != NULL ? required_argument : optional_argument,
 		    .val = base + (int)i};
+	}
 	table[n] = (struct option){0};
 	return table;
 }
@@ -255,6 +321,8 @@ void conf_help(const struct conf *c)
 		const struct conf_option *o = &c->options[i];
 		char left[64];
 
+		if (o->option == NULL)
+			continue;
 		if (strcmp(section, o->section) != 0)
 			printf("\n[%s]\n", o->section);
 		section = o->section;
@@ -277,6 +345,26 @@ const char *conf_parse_uint(const struct conf_option *o, const char *value, void
 	}
 	*(uint32_t *)place = (uint32_t)n;
 	return NULL;
+}
+
+const char *conf_parse_duration(const struct conf_option *o, const char *value, void *place)
+{
+	static const struct {
+		const char *unit;
+		unsigned long seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	(void)o;
+	end += strspn(end, " ");
+	for (size_t i = 0; *value >= '0' && *value <= '9' && i < sizeof(units) / sizeof(*units); i++) {
+		if (strcasecmp(end, units[i].unit) == 0 && n <= UINT32_MAX / units[i].seconds) {
+			*(uint32_t *)place = (uint32_t)(n * units[i].seconds);
+			return NULL;
+		}
+	}
+	return "it must be a number with s, m, h, d or w behind it: 90s, 15m, 2d";
 }
 
 const char *conf_parse_bool(const struct conf_option *o, const char *value, void *place)

@@ -24,7 +24,7 @@ struct conf_target {
 struct conf_option {
 	const char *section;
 	const char *key;    /* as wg-quick writes them: CamelCase */
-	const char *option; /* without the dashes */
+	const char *option; /* without the dashes; NULL: only in the file */
 	const char *arg;    /* what stands for the value in --help; NULL: an option of type yes/no that may stand alone */
 	const char *help;
 	/* Returns NULL, or what is wrong with the value and what would be right. `place` is target + offset. */
@@ -41,6 +41,7 @@ struct conf {
 	size_t options_len;
 	/* The target for a section's first key: a new one each time. NULL: there can be no more of them. */
 	struct conf_target *(*begin)(const char *section, void *data);
+	bool (*needs_keys)(const char *section); /* is it wrong if that is empty? NULL: none is */
 	void *data;
 	const char *where; /* the file's name, or NULL for the command line */
 	unsigned line;
@@ -66,6 +67,7 @@ void conf_help(const struct conf *c); /* to standard output */
 /* Parsers. */
 const char *conf_parse_uint(const struct conf_option *o, const char *value, void *place);   /* uint32_t */
 const char *conf_parse_bool(const struct conf_option *o, const char *value, void *place);   /* bool: yes, no */
+const char *conf_parse_duration(const struct conf_option *o, const char *value, void *place); /* uint32_t, seconds */
 const char *conf_parse_string(const struct conf_option *o, const char *value, void *place); /* char[size] */
 const char *conf_parse_ifname(const struct conf_option *o, const char *value, void *place); /* char[IFNAMSIZ] */
 const char *conf_parse_name(const struct conf_option *o, const char *value, void *place);   /* struct name */

@@ -213,3 +213,13 @@ bool endpoint_is_reachable(const struct endpoint *ep)
 		return a[0] != 0xff && !(a[0] == 0xfe && (a[1] & 0xc0) == 0x80) && memcmp(a, loopback6, sizeof(loopback6)) != 0;
 	return false;
 }
+
+bool endpoint_is_private(const struct endpoint *ep)
+{
+	const uint8_t *a = ep->addr;
+
+	if (ep->family == AF_INET)
+		return a[0] == 10 || (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168) ||
+		    (a[0] == 100 && (a[1] & 0xc0) == 64) || (a[0] == 169 && a[1] == 254);
+	return ep->family == AF_INET6 && ((a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80));
+}

@@ -42,4 +42,7 @@ bool endpoint_addr_is_any(const struct endpoint *ep); /* 0.0.0.0, :: */
  * link-local (RFC 3927, RFC 4291): that means nothing on another link. */
 bool endpoint_is_reachable(const struct endpoint *ep);
 
+/* Does it mean something only within a network of its own? RFC 1918, RFC 6598, RFC 3927, RFC 4193, link-local. */
+bool endpoint_is_private(const struct endpoint *ep);
+
 #endif

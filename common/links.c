@@ -1,10 +1,14 @@
 #include "links.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/cache.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/socket.h>
 #include <stdlib.h>
@@ -37,11 +41,13 @@ static void on_object(struct nl_object *object, void *data)
 	struct links *links = data;
 	const char *name;
 
+	if (strcmp(nl_object_get_type(object), "route/addr") == 0)
+		links->fn(LINKS_ADDRESS, "", links->data);
 	if (strcmp(nl_object_get_type(object), "route/link") != 0)
 		return;
 	name = rtnl_link_get_name((struct rtnl_link *)object);
 	if (name != NULL)
-		links->fn(name, nl_object_get_msgtype(object) != RTM_DELLINK, links->data);
+		links->fn(nl_object_get_msgtype(object) == RTM_DELLINK ? LINKS_GONE : LINKS_PRESENT, name, links->data);
 }
 
 static int on_message(struct nl_msg *msg, void *data)
@@ -67,7 +73,7 @@ int links_open(links_fn *fn, void *data, struct links **out)
 	r = nl_connect(links->sock, NETLINK_ROUTE);
 	if (r < 0)
 		goto out;
-	r = nl_socket_add_memberships(links->sock, RTNLGRP_LINK, 0);
+	r = nl_socket_add_memberships(links->sock, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, 0);
 	if (r < 0)
 		goto out;
 	r = nl_socket_set_nonblocking(links->sock);
@@ -90,10 +96,61 @@ int links_read(struct links *links)
 
 	/* libnl says NLE_NOMEM for ENOBUFS: the queue overflowed. */
 	if (r == -NLE_NOMEM) {
-		links->fn("", true, links->data);
+		links->fn(LINKS_LOST, "", links->data);
 		return 0;
 	}
 	return r == -NLE_AGAIN ? 0 : errno_of(r);
+}
+
+#define UNFIT (IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED)
+
+static bool is_global(struct rtnl_addr *addr, unsigned except, struct endpoint *out)
+{
+	struct nl_addr *local = rtnl_addr_get_local(addr);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	return local != NULL && rtnl_addr_get_scope(addr) == RT_SCOPE_UNIVERSE && (rtnl_addr_get_flags(addr) & UNFIT) == 0 &&
+	    (unsigned)rtnl_addr_get_ifindex(addr) != except && nl_addr_fill_sockaddr(local, (struct sockaddr *)&sa, &len) == 0 &&
+	    endpoint_from_sockaddr(&sa, len, out) && !endpoint_is_private(out) &&
+	    /* for IPv4 the same bit means another address of the same network */
+	    (out->family == AF_INET || (rtnl_addr_get_flags(addr) & IFA_F_TEMPORARY) == 0);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct endpoint));
+}
+
+int links_addresses(const char *except, struct endpoint *out, size_t cap)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	struct nl_cache *cache = NULL;
+	struct nl_object *object;
+	unsigned index = if_nametoindex(except);
+	size_t n = 0;
+	int r = sock == NULL ? -NLE_NOMEM : nl_connect(sock, NETLINK_ROUTE);
+
+	if (r == 0)
+		r = rtnl_addr_alloc_cache(sock, &cache);
+	for (object = r == 0 ? nl_cache_get_first(cache) : NULL; object != NULL && n < cap; object = nl_cache_get_next(object)) {
+		struct endpoint ep = {0};
+		bool known = false;
+
+		if (!is_global((struct rtnl_addr *)object, index, &ep))
+			continue;
+		ep.port = 0;
+		ep.scope = 0;
+		out[n] = ep;
+		for (size_t i = 0; i < n; i++) /* it may be on two devices */
+			known = known || endpoint_equal(&out[i], &ep);
+		n += !known;
+	}
+	if (n > 0)
+		qsort(out, n, sizeof(*out), by_address);
+	nl_cache_free(cache);
+	nl_socket_free(sock);
+	return r < 0 ? errno_of(r) : (int)n;
 }
 
 void links_close(struct links *links)

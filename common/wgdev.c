@@ -131,6 +131,16 @@ bool allowedip_from_text(const char *text, struct wg_allowedip *out)
 	return true;
 }
 
+bool allowedip_is_within(const struct wg_allowedip *ip, const struct wg_allowedip *net)
+{
+	if (ip->family != net->family || ip->cidr < net->cidr)
+		return false;
+	for (unsigned i = 0; i < net->cidr; i++)
+		if (((ip->addr[i / 8] ^ net->addr[i / 8]) & 0x80 >> i % 8) != 0)
+			return false;
+	return true;
+}
+
 const char *allowedip_to_text(const struct wg_allowedip *ip, char out[ALLOWEDIP_TEXT])
 {
 	char addr[INET6_ADDRSTRLEN] = "?";

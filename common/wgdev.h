@@ -65,6 +65,8 @@ bool wgdev_same_public(const struct wg_device *a, const struct wg_device *b);
 #define ALLOWEDIP_TEXT 52
 /* "10.0.0.1/32". False if it is no CIDR; bits behind the prefix are cleared, as wg(8) and the kernel do. */
 bool allowedip_from_text(const char *text, struct wg_allowedip *out);
+/* Is all of `ip` in `net`? */
+bool allowedip_is_within(const struct wg_allowedip *ip, const struct wg_allowedip *net);
 const char *allowedip_to_text(const struct wg_allowedip *ip, char out[ALLOWEDIP_TEXT]);
 
 #endif

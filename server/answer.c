@@ -245,15 +245,15 @@ static void put_peer(struct reply *r, const struct query *q, const struct snapsh
 	r->truncated |= !ok;
 }
 
-/* RFC 6763 section 12.1: with a list comes what fits of its peers' own records. The list's records are all of one size, so
- * each target stands where it can be counted. */
+/* RFC 6763 section 12.1: with a list comes what fits of its peers' own records. The peers' records in it are all of one
+ * size, so each target stands where it can be counted. */
 static void put_list_additionals(struct reply *r, const struct query *q, const struct snapshot_rrset *set, size_t list_at)
 {
 	const struct snapshot *s = q->zone;
 	const struct snapshot_peer *peer = snapshot_peer_at(s, 1);
-	size_t step = set->wire_len / set->count, target = list_at + RR_FIXED;
+	size_t step = RR_FIXED + 1 + KEY_BASE32 + 2, target = list_at + RR_FIXED;
 
-	for (size_t i = 0; i < set->count && target <= POINTER_MAX; i++, target += step) {
+	for (size_t i = 0; i < set->peers && target <= POINTER_MAX; i++, target += step) {
 		struct owner o = {.at = 0xc000 | target, .label = r->msg + target, .label_len = 1 + KEY_BASE32,
 		    .rest = r->msg + DNS_HEADER, .rest_len = q->name_len};
 
@@ -266,34 +266,86 @@ static void put_list_additionals(struct reply *r, const struct query *q, const s
 	}
 }
 
-static void put_rrset(struct reply *r, const struct query *q, const struct snapshot_rrset *set)
+static void put_extras(struct reply *r, const struct query *q, const struct snapshot_rrset *set)
 {
-	const uint8_t *base = (const uint8_t *)q->zone;
+	const uint8_t *p = (const uint8_t *)q->zone + set->extra_off, *end = p + set->extra_len;
+
+	while (end - p >= 4) {
+		uint16_t count = get16(p), len = get16(p + 2);
+
+		p += 4;
+		if (len > end - p || !fits(r, len))
+			return;
+		put_bytes(r->msg + r->at, p, len);
+		r->at += len;
+		r->additionals += count;
+		p += len;
+	}
+}
+
+/* The records of a set; their owner is the question or, behind an alias, what it leads to. */
+static bool put_records(struct reply *r, const struct query *q, const struct snapshot_rrset *set, size_t owner)
+{
 	size_t at = r->at;
 
 	if (!fits(r, set->wire_len)) {
 		r->truncated = true;
-		return;
+		return false;
 	}
-	put_bytes(r->msg + r->at, base + set->wire_off, set->wire_len);
+	put_bytes(r->msg + r->at, (const uint8_t *)q->zone + set->wire_off, set->wire_len);
 	r->at += set->wire_len;
-	r->answers = set->count;
-	if (q->type == DNS_ANY)
-		return;
-	if (set->extra_count > 0 && fits(r, set->extra_len)) {
-		put_bytes(r->msg + r->at, base + set->extra_off, set->extra_len);
-		r->at += set->extra_len;
-		r->additionals = set->extra_count;
+	r->answers += set->count;
+	for (size_t i = 0; owner != OWNER_IS_QUESTION && i < set->count && at + RR_FIXED <= r->at; i++) {
+		put16(r->msg + at, (uint16_t)owner);
+		at += RR_FIXED + (size_t)get16(r->msg + at + 10);
 	}
-	if (set->list_of_peers)
+	return true;
+}
+
+static void put_rrset(struct reply *r, const struct query *q, const struct snapshot_rrset *set, size_t owner)
+{
+	size_t at = r->at;
+
+	if (!put_records(r, q, set, owner) || q->type == DNS_ANY)
+		return;
+	if (set->peers > 0)
 		put_list_additionals(r, q, set, at);
+	put_extras(r, q, set);
+}
+
+static const struct snapshot_rrset *find_set(const struct query *q, const struct snapshot_name *name, uint16_t type)
+{
+	const struct snapshot_rrset *sets = snapshot_rrsets(q->zone, name);
+
+	for (size_t i = 0; i < name->rrsets_len; i++)
+		if (sets[i].type == type || type == DNS_ANY)
+			return &sets[i];
+	return NULL;
+}
+
+/* RFC 1034 section 4.3.2: the alias, then what the question asks of its target, which is in this zone and none itself. */
+static void put_alias(struct reply *r, const struct query *q, const struct snapshot_rrset *alias)
+{
+	const uint8_t *target = (const uint8_t *)q->zone + alias->wire_off + RR_FIXED;
+	const struct snapshot_name *name;
+	const struct snapshot_rrset *set;
+	size_t at = r->at + RR_FIXED;
+
+	if (alias->wire_len <= RR_FIXED || !put_records(r, q, alias, OWNER_IS_QUESTION))
+		return;
+	name = snapshot_find_name(q->zone, target, alias->wire_len - RR_FIXED);
+	set = name != NULL ? find_set(q, name, q->type) : NULL;
+	if (set != NULL)
+		put_rrset(r, q, set, 0xc000 | at);
+	else
+		put_negative(r, q);
 }
 
 static void put_name(struct reply *r, const struct query *q)
 {
 	uint8_t lower[NAME_MAX_LEN];
 	const struct snapshot_name *name;
-	const struct snapshot_rrset *sets;
+	const struct snapshot_rrset *set, *alias;
 
 	for (size_t i = 0; i < q->name_len; i++)
 		lower[i] = name_lower(r->msg[DNS_HEADER + i]);
@@ -303,14 +355,14 @@ static void put_name(struct reply *r, const struct query *q)
 		put_negative(r, q);
 		return;
 	}
-	sets = snapshot_rrsets(q->zone, name);
-	for (size_t i = 0; i < name->rrsets_len; i++) {
-		if (sets[i].type == q->type || q->type == DNS_ANY) {
-			put_rrset(r, q, &sets[i]);
-			return;
-		}
-	}
-	put_negative(r, q);
+	set = find_set(q, name, q->type);
+	alias = find_set(q, name, DNS_CNAME);
+	if (set != NULL)
+		put_rrset(r, q, set, OWNER_IS_QUESTION);
+	else if (alias != NULL)
+		put_alias(r, q, alias);
+	else
+		put_negative(r, q);
 }
 
 static void put_zone(struct reply *r, const struct query *q)

@@ -29,14 +29,26 @@ static const char *parse_listen(const struct conf_option *o, const char *value, 
 	return NULL;
 }
 
-static const char *parse_self(const struct conf_option *o, const char *value, void *place)
+static const char *parse_fixed(const struct conf_option *o, const char *value, void *place)
 {
 	struct endpoint *ep = place;
 
 	(void)o;
 	if (!endpoint_from_text(value, 0, ep) || ep->scope != 0)
-		return "it must be ADDR:PORT or [V6]:PORT, in numbers: where peers reach this host's WireGuard";
+		return "it must be ADDR:PORT or [V6]:PORT, in numbers";
 	return endpoint_is_reachable(ep) ? NULL : "no other host can reach such an address or port";
+}
+
+static const char *parse_self(const struct conf_option *o, const char *value, void *place)
+{
+	struct self_conf *self = place;
+
+	self->is_auto = strcasecmp(value, "auto") == 0;
+	if (self->is_auto)
+		return NULL;
+	if (!endpoint_from_text(value, 0, &self->endpoint) || self->endpoint.scope != 0)
+		return "it must be ADDR:PORT or [V6]:PORT, in numbers, or auto";
+	return parse_fixed(o, value, &self->endpoint);
 }
 
 static const char *parse_allowed(const struct conf_option *o, const char *value, void *place)
@@ -98,10 +110,44 @@ static const char *parse_zone_name(const struct conf_option *o, const char *valu
 	return records_service_name(place, &service) ? NULL : "it is too long: no room is left for the peers' names";
 }
 
+static const char *parse_publish(const struct conf_option *o, const char *value, void *place)
+{
+	(void)o;
+	*(bool *)place = strcasecmp(value, "listed") == 0;
+	return *(bool *)place || strcasecmp(value, "all") == 0 ? NULL : "it must be all or listed";
+}
+
+static const char *parse_key(const struct conf_option *o, const char *value, void *place)
+{
+	(void)o;
+	return strlen(value) == KEY_BASE64 && key_from_base64(value, place) ? NULL : "it is no public key";
+}
+
+/* It becomes a host's name, alice.ZONE, and must not look like a key's. */
+static const char *parse_label(const struct conf_option *o, const char *value, void *place)
+{
+	char *to = place;
+	size_t len = strlen(value);
+
+	(void)o;
+	if (len == 0 || len > CONFIG_LABEL || value[0] == '-' || value[len - 1] == '-')
+		return "it must have 1 to 40 letters, digits and hyphens, no hyphen first or last";
+	for (size_t i = 0; i < len; i++) {
+		char c = (char)name_lower((uint8_t)value[i]);
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+			return "it must have 1 to 40 letters, digits and hyphens, no hyphen first or last";
+		*to++ = c;
+	}
+	*to = '\0';
+	return NULL;
+}
+
 /* ---- the table ---- */
 
 #define SERVER(key, option, arg, help, parse, member) \
 	.section = "Server", key, option, arg, help, parse, CONF_AT(server_conf, member)
+#define PEER(key, parse, member) .section = "Peer", key, NULL, NULL, NULL, parse, CONF_AT(peer_conf, member)
 #define ZONE(key, option, arg, help, parse, member) \
 	.section = "Zone", key, option, arg, help, parse, CONF_AT(zone_conf, member)
 
@@ -123,13 +169,24 @@ static const struct conf_option options[] = {
     {ZONE("NameServer", "name-server", "\"NAME ADDR...\"", "as the delegation names it (ns.ZONE)", parse_name_server,
          name_servers),
         .list = true},
-    {ZONE("Self", "self", "ADDR:PORT", "publish this host's own device, at that endpoint", parse_self, self)},
+    {ZONE("Self", "self", "ADDR:PORT|auto", "publish this host's own device, too", parse_self, self)},
     {ZONE("SelfAllowedIPs", "self-allowed-ips", "CIDR,...", "and what to route to it", parse_allowed, self_allowed),
         .list = true},
     {ZONE("TTL", "ttl", "SECONDS", "of all records (10)", conf_parse_uint, ttl_s), .min = 0, .max = 86400},
     {ZONE("ListMax", "list-max", "N", "list the peers if they are at most N (900)", conf_parse_uint, list_max), .min = 0,
         .max = CONFIG_LIST_MAX},
-    {ZONE("PaddedNames", "padded-names", NULL, "peers have a second name, with ====: =yes, =no (yes)", conf_parse_bool, padded_names)},
+    {ZONE("PaddedNames", "padded-names", NULL, "peers have a second name, with ====: =yes, =no (yes)", conf_parse_bool,
+        padded_names)},
+    {ZONE("Publish", "publish", "all|listed", "all peers, or those that have a [Peer] section (all)", parse_publish,
+        listed_only)},
+    {ZONE("Exclude", "exclude", "CIDR,...", "no peer with an allowed IP in there", parse_allowed, exclude), .list = true},
+    {ZONE("MaxAge", "max-age", "DURATION", "no peer without a handshake for longer", conf_parse_duration, max_age_s)},
+    {ZONE("PrivateEndpoints", "private-endpoints", NULL, "observed private addresses, too (no)", conf_parse_bool,
+        private_endpoints)},
+    {PEER("PublicKey", parse_key, key)},
+    {PEER("Publish", conf_parse_bool, publish)},
+    {PEER("Name", parse_label, label)},
+    {PEER("Endpoint", parse_fixed, endpoint)},
 };
 
 #define OPTIONS_LEN (sizeof(options) / sizeof(*options))
@@ -152,12 +209,37 @@ struct reading {
 	struct conf *conf;
 };
 
+static struct conf_target *begin_peer(struct reading *r)
+{
+	struct config *config = r->config;
+	struct peer_conf *p;
+
+	if (config->zones_len == 0) {
+		conf_wrong(r->conf, r->conf->line, "a [Peer] stands below the [Zone] that it belongs to");
+		return NULL;
+	}
+	if (config->peers_len == config->peers_cap) {
+		size_t cap = config->peers_cap == 0 ? 64 : config->peers_cap * 2;
+
+		p = reallocarray(config->peers, cap, sizeof(*p));
+		if (p == NULL)
+			die("out of memory");
+		config->peers = p;
+		config->peers_cap = cap;
+	}
+	p = &config->peers[config->peers_len++];
+	*p = (struct peer_conf){.zone = (uint32_t)config->zones_len - 1, .publish = true};
+	return &p->target;
+}
+
 static struct conf_target *begin(const char *section, void *data)
 {
 	struct reading *r = data;
 
 	if (strcmp(section, "Server") == 0) /* a second one goes on with the first */
 		return &r->file_server.target;
+	if (strcmp(section, "Peer") == 0)
+		return begin_peer(r);
 	if (r->config->zones_len == CONFIG_ZONES) {
 		conf_wrong(r->conf, r->conf->line, "there are more than %d zones", CONFIG_ZONES);
 		return NULL;
@@ -214,6 +296,63 @@ static void check_zone(struct conf *c, const struct config *config, struct zone_
 				    text);
 	if (z->name_servers.len == 0)
 		default_name_server(&config->server, z);
+}
+
+static int by_zone_and_key(const void *a, const void *b)
+{
+	const struct peer_conf *p = a, *q = b;
+
+	if (p->zone != q->zone)
+		return p->zone < q->zone ? -1 : 1;
+	return memcmp(p->key, q->key, KEY_LEN);
+}
+
+/* Is the label another peer's, or a name server's? */
+static bool is_taken(const struct zone_conf *z, const struct peer_conf *p)
+{
+	struct name name;
+
+	if (!name_prepend(p->label, strlen(p->label), &z->name, &name))
+		return true;
+	for (size_t i = 0; i < z->name_servers.len; i++)
+		if (name_is_within(&z->name_servers.at[i].name, &name))
+			return true;
+	for (const struct peer_conf *q = z->peers; q < p; q++)
+		if (strcmp(q->label, p->label) == 0)
+			return true;
+	return false;
+}
+
+static void check_peers(struct conf *c, struct config *config)
+{
+	char text[KEY_BASE64 + 1];
+
+	if (config->peers_len > 0)
+		qsort(config->peers, config->peers_len, sizeof(*config->peers), by_zone_and_key);
+	for (size_t i = 0; i < config->peers_len; i++) {
+		struct peer_conf *p = &config->peers[i];
+		struct zone_conf *z = &config->zones[p->zone];
+
+		if (z->peers_len++ == 0)
+			z->peers = p;
+		if (!conf_has(c, &p->target, "PublicKey"))
+			conf_wrong(c, p->target.line, "a [Peer] has no PublicKey =");
+		else if (p > z->peers && !key_is_zero(p->key) && by_zone_and_key(p - 1, p) == 0)
+			conf_wrong(c, p->target.line, "there is another [Peer] for %s", key_text(p->key, text));
+		if (p->label[0] != '\0' && z->name.len != 0 && is_taken(z, p))
+			conf_wrong(c, p->target.line, "Name = %s: another peer or a name server has that name", p->label);
+	}
+}
+
+const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uint8_t key[KEY_LEN])
+{
+	struct peer_conf wanted;
+
+	if (zone->peers_len == 0)
+		return NULL;
+	wanted.zone = zone->peers[0].zone;
+	memcpy(wanted.key, key, KEY_LEN);
+	return bsearch(&wanted, zone->peers, zone->peers_len, sizeof(*zone->peers), by_zone_and_key);
 }
 
 static void default_server(struct server_conf *s)
@@ -314,11 +453,18 @@ static void merge_zone(struct conf *c, struct config *config, struct zone_conf *
 		    config->zones_len);
 }
 
-void config_read(struct config *config, int argc, char *argv[])
+/* An empty [Server] means what is commented out in it; an empty [Zone] or [Peer] is a mistake. */
+static bool needs_keys(const char *section)
+{
+	return strcmp(section, "Server") != 0;
+}
+
+unsigned config_read(struct config *config, int argc, char *argv[])
 {
 	static struct zone_conf zone;
 	static struct reading reading;
-	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin, .data = &reading};
+	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin, .needs_keys = needs_keys,
+	    .data = &reading};
 	const char *file;
 	int r;
 
@@ -327,16 +473,19 @@ void config_read(struct config *config, int argc, char *argv[])
 	reading.config = config;
 	reading.conf = &c;
 	zone_defaults(&zone);
+	optind = 0; /* from the start, also the second time */
 	file = read_argv(&c, config, &zone, argc, argv);
 	if (file == NULL && zone.name.len == 0)
 		file = CONFIG_FILE;
 	if (file != NULL) {
 		r = conf_read(&c, file);
 		if (r < 0 && c.errors > 0)
-			die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
-		if (r < 0)
-			die_usage("cannot read %s: %s; give another with -c, or --zone and what else you need (see --help)", file,
+			return c.errors;
+		if (r < 0) {
+			warnx("cannot read %s: %s; give another with -c, or --zone and what else you need (see --help)", file,
 			    strerror(-r));
+			return c.errors + 1;
+		}
 		conf_override(&c, "Server", &reading.file_server.target, &config->server.target);
 		config->server = reading.file_server;
 	}
@@ -346,6 +495,12 @@ void config_read(struct config *config, int argc, char *argv[])
 		conf_wrong(&c, 0, "there is no [Zone]: nothing to serve");
 	for (size_t i = 0; i < config->zones_len; i++)
 		check_zone(&c, config, &config->zones[i]);
-	if (c.errors > 0)
-		die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
+	check_peers(&c, config);
+	return c.errors;
+}
+
+void config_free(struct config *config)
+{
+	free(config->peers);
+	memset(config, 0, sizeof(*config));
 }

@@ -17,6 +17,7 @@
 #define CONFIG_ALLOWED   64
 #define CONFIG_LIST_MAX  900 /* PTR records that fit into one message over TCP, with room for the rest */
 #define CONFIG_WORKERS   64
+#define CONFIG_LABEL     40
 
 struct name_server {
 	struct name name;
@@ -39,6 +40,22 @@ struct listen_list {
 	size_t len;
 };
 
+/* What the file says of one peer, by its key. */
+struct peer_conf {
+	struct conf_target target;
+	uint32_t zone; /* the number of the [Zone] above it */
+	uint8_t key[KEY_LEN];
+	bool publish;
+	char label[CONFIG_LABEL + 1]; /* a name for people; empty: none */
+	struct endpoint endpoint;     /* AF_UNSPEC: the observed one */
+};
+
+/* Self = ADDR:PORT, or auto: the host's global addresses with the device's port. */
+struct self_conf {
+	bool is_auto;
+	struct endpoint endpoint; /* AF_UNSPEC and not auto: the registry's own device is not in the zone */
+};
+
 struct zone_conf {
 	struct conf_target target;
 	struct name name;
@@ -46,12 +63,21 @@ struct zone_conf {
 	char dump_file[1024];
 	char family[16]; /* generic netlink */
 	struct name_servers name_servers;
-	struct endpoint self; /* AF_UNSPEC: the registry's own device is not in the zone */
+	struct self_conf self;
 	struct allowed_list self_allowed;
 	uint32_t ttl_s;
 	uint32_t list_max; /* no PTR list with more peers than that */
 	bool padded_names;
+	bool listed_only;       /* publish only peers that have a section of their own */
+	bool private_endpoints; /* publish observed endpoints that only the registry's own network can reach */
+	uint32_t max_age_s;     /* no handshake for longer: not published; 0: however long */
+	struct allowed_list exclude;
+	const struct peer_conf *peers; /* sorted by key */
+	size_t peers_len;
 };
+
+/* NULL: the file says nothing of that peer. */
+const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uint8_t key[KEY_LEN]);
 
 struct server_conf {
 	struct conf_target target;
@@ -66,11 +92,14 @@ struct config {
 	struct server_conf server;
 	struct zone_conf zones[CONFIG_ZONES];
 	size_t zones_len;
+	struct peer_conf *peers; /* of all zones */
+	size_t peers_len, peers_cap;
 	bool check, print_zone;
 };
 
-/* Reads both. What is wrong is said, all of it, and ends the program with EXIT_USAGE; so do --help and --version,
- * with EXIT_FINE. */
-void config_read(struct config *config, int argc, char *argv[]);
+/* Reads both. What is wrong is said, all of it; returns how many errors there are. --help and --version end the program. May
+ * be called again, for the file may have changed. */
+unsigned config_read(struct config *config, int argc, char *argv[]);
+void config_free(struct config *config);
 
 #endif

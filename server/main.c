@@ -22,7 +22,7 @@
 #include "worker.h"
 #include "zone.h"
 
-static void print_zones(const struct config *config)
+static void print_zones(struct config *config)
 {
 	for (size_t i = 0; i < config->zones_len; i++) {
 		struct zone zone = {0};
@@ -159,10 +159,13 @@ int main(int argc, char *argv[])
 	static struct config config;
 	static struct observer_worker workers[CONFIG_WORKERS];
 	struct sandbox_user worker_user, observer_user;
+	unsigned errors;
 
 	log_init("wgmeetd", false);
 	sandbox_start();
-	config_read(&config, argc, argv);
+	errors = config_read(&config, argc, argv);
+	if (errors > 0)
+		die_usage("%u error%s, nothing done", errors, errors == 1 ? "" : "s");
 	log_init("wgmeetd", config.server.verbose);
 	if (config.check) {
 		printf("the configuration is fine: %zu zone%s\n", config.zones_len, config.zones_len == 1 ? "" : "s");
@@ -183,6 +186,6 @@ int main(int argc, char *argv[])
 	own_state(&config, &observer_user);
 	start_workers(&config, &worker_user, workers);
 	sandbox_enter(role_of(&config), &observer_user);
-	observer_run(&config, workers, config.server.workers);
+	observer_run(&config, argc, argv, workers, config.server.workers);
 	return EXIT_FINE;
 }

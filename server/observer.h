@@ -12,11 +12,13 @@ struct observer_worker {
 	pid_t pid;
 };
 
-/* Runs until SIGTERM or SIGINT, then returns; dies if a worker does. The caller has entered the sandbox. */
-void observer_run(const struct config *config, const struct observer_worker *workers, size_t workers_len);
+/* Runs until SIGTERM or SIGINT, then returns; dies if a worker does. At SIGHUP it reads the configuration again, for which it
+ * needs the command line: what concerns zones and peers is taken over, the rest needs a restart. The caller has entered
+ * the sandbox. */
+void observer_run(struct config *config, int argc, char *argv[], const struct observer_worker *workers, size_t workers_len);
 
 /* One read, for --print-zone: 0 and a zone, or dies. */
 struct zone;
-void observer_read_once(const struct config *config, const struct zone_conf *conf, struct zone *zone);
+void observer_read_once(struct config *config, const struct zone_conf *conf, struct zone *zone);
 
 #endif

@@ -26,6 +26,7 @@ enum dns_rcode {
 
 enum dns_type {
 	DNS_A = 1,
+	DNS_CNAME = 5,
 	DNS_PTR = 12,
 	DNS_TXT = 16,
 	DNS_AAAA = 28,

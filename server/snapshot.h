@@ -9,8 +9,8 @@
  *                hash of the key ---^ by 8 octets    by name, sorted: binary search -^
  *
  * A peer's SRV, A or AAAA and TXT, under both of its names, are composed from one record of about 80 octets when it is
- * asked for. What the other names have is stored as it goes into an answer: owners are a pointer to the question,
- * which always begins at octet 12.
+ * asked for. What the other names have, among them those of peers with a name for people or with several addresses, is
+ * stored as it goes into an answer: owners are a pointer to the question, which always begins at octet 12.
  */
 #ifndef WGMEET_SNAPSHOT_H
 #define WGMEET_SNAPSHOT_H
@@ -73,9 +73,11 @@ struct snapshot_name {
 struct snapshot_rrset {
 	uint16_t type, count;
 	uint32_t wire_off, wire_len;   /* whole records, in order */
-	uint32_t extra_off, extra_len; /* records for the additional section: all or none of them */
-	uint16_t extra_count;
-	uint16_t list_of_peers; /* the additional section may have the peers' records */
+	/* For the additional section: RRsets that fit whole or stay out, each behind its count of records and its length,
+	 * two octets each in network order. */
+	uint32_t extra_off, extra_len;
+	uint16_t peers; /* so many of the records are the peers', in order, all of one length: what they have may be added */
+	uint16_t pad;
 };
 
 /* ---- the builder's side ---- */

@@ -134,6 +134,13 @@ void source_cancel(struct source *s)
 	wgdev_uapi_close(&s->uapi);
 }
 
+void source_end(struct source *s)
+{
+	source_cancel(s);
+	wgdev_kernel_close(s->kernel);
+	s->kernel = NULL;
+}
+
 void source_forget(struct source *s)
 {
 	memset(&s->stamp, 0, sizeof(s->stamp));

@@ -36,6 +36,8 @@ enum source_result source_step(struct source *s, struct wg_device *dev);
 int source_fd(const struct source *s); /* -1 if nothing is pending */
 void source_cancel(struct source *s);  /* what is pending, if anything is */
 
+void source_end(struct source *s); /* and all that it holds */
+
 /* The zone that was made of the last read did not come to be: the next one reads the file even if it is the same. */
 void source_forget(struct source *s);
 

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -44,10 +45,12 @@ static size_t take_snapshots(struct worker *w)
 	int fd, r;
 
 	while ((r = channel_recv(w->channel, &msg, sizeof(msg), &fd)) > 0) {
-		if (msg.zone >= w->zones_len || fd < 0)
+		if (msg.zone >= ANSWER_ZONES)
 			diex("the observer sent no zone: this is a bug");
-		r = snapshot_map(fd, &s);
-		close(fd);
+		s = NULL;
+		r = fd < 0 ? 0 : snapshot_map(fd, &s);
+		if (fd >= 0)
+			close(fd);
 		if (r < 0)
 			diex("a snapshot is not what the observer builds (%s): this is a bug", strerror(-r));
 		snapshot_unmap(w->by_number[msg.zone]);
@@ -57,7 +60,7 @@ static size_t take_snapshots(struct worker *w)
 	if (r == 0)
 		end(w);
 	w->zones.len = 0;
-	for (size_t i = 0; i < w->zones_len; i++)
+	for (size_t i = 0; i < ANSWER_ZONES; i++)
 		if (w->by_number[i] != NULL)
 			answer_add_zone(&w->zones, w->by_number[i]);
 	return taken;
@@ -102,6 +105,7 @@ void worker_run(unsigned number, int channel, const struct listener *listeners, 
 
 	snprintf(name, sizeof(name), "wgmeetd: worker %u", number);
 	log_name(name);
+	signal(SIGHUP, SIG_IGN); /* whoever sends it to all means the observer */
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (w.epoll < 0)
 		die("epoll_create1");

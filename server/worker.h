@@ -11,7 +11,7 @@
 #include "listen.h"
 #include "sandbox.h"
 
-/* From the observer, with the descriptor of a snapshot. */
+/* From the observer, with the descriptor of a snapshot; without one the zone is no longer served. */
 struct worker_msg {
 	uint32_t zone;
 	uint32_t pad;

@@ -26,6 +26,8 @@ static int reserve(void **array, size_t *cap, size_t len, size_t more, size_t si
 static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct endpoint *ep,
     const struct wg_allowedip *allowed, size_t allowed_len)
 {
+	const struct peer_conf *conf = config_find_peer(z->conf, key);
+
 	struct zone_peer *peer;
 
 	if (reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0 ||
@@ -35,10 +37,64 @@ static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct end
 	memset(peer, 0, sizeof(*peer));
 	memcpy(peer->key, key, KEY_LEN);
 	peer->endpoint = *ep;
+	peer->label = conf != NULL && conf->label[0] != '\0' ? conf->label : NULL;
 	peer->txt_off = (uint32_t)z->txt_len;
 	peer->txt_len = (uint16_t)records_txt_allowed(allowed, allowed_len, z->txt + z->txt_len, RECORDS_TXT_MAX);
 	z->txt_len += peer->txt_len;
 	return 0;
+}
+
+static bool is_excluded(const struct zone_conf *conf, const struct wg_device *dev, const struct wg_peer *p)
+{
+	for (size_t i = 0; i < conf->exclude.len; i++)
+		for (size_t j = 0; j < p->allowed_len; j++)
+			if (allowedip_is_within(&dev->allowed[p->allowed_off + j], &conf->exclude.at[i]))
+				return true;
+	return false;
+}
+
+/* The endpoint to publish; NULL: the peer stays out. A fixed one is the configuration's word, and needs no observation. */
+static const struct endpoint *choose(const struct zone_conf *conf, const struct wg_device *dev, const struct wg_peer *p,
+    uint64_t now_s)
+{
+	const struct peer_conf *said = config_find_peer(conf, p->public_key);
+
+	if (said != NULL ? !said->publish : conf->listed_only)
+		return NULL;
+	if (is_excluded(conf, dev, p))
+		return NULL;
+	if (said != NULL && said->endpoint.family != AF_UNSPEC)
+		return &said->endpoint;
+	if (!endpoint_is_reachable(&p->endpoint) || (!conf->private_endpoints && endpoint_is_private(&p->endpoint)))
+		return NULL;
+	if (conf->max_age_s != 0 && p->last_handshake_s + conf->max_age_s < now_s)
+		return NULL;
+	return &p->endpoint;
+}
+
+/* The registry's own device: at one endpoint, or at all of the host's global addresses. */
+static int add_self(struct zone *z, const struct wg_device *dev, const struct zone_world *world)
+{
+	const struct zone_conf *conf = z->conf;
+	struct endpoint first = conf->self.endpoint;
+	int r;
+
+	if (conf->self.is_auto && world->self_len > 0 && dev->listen_port != 0) {
+		first = world->self[0];
+		first.port = dev->listen_port;
+	}
+	if (first.family == AF_UNSPEC || !dev->has_public_key)
+		return 0;
+	r = add_peer(z, dev->public_key, &first, conf->self_allowed.at, conf->self_allowed.len);
+	for (size_t i = 1; r == 0 && conf->self.is_auto && i < world->self_len; i++) {
+		r = reserve((void **)&z->more, &z->more_cap, z->more_len, 1, sizeof(*z->more));
+		if (r < 0)
+			break;
+		z->more[z->more_len] = world->self[i];
+		z->more[z->more_len++].port = dev->listen_port;
+		z->peers[0].more_len++;
+	}
+	return r;
 }
 
 static bool same_key(const struct zone_peer *a, const struct zone_peer *b)
@@ -101,29 +157,36 @@ static void hash_zone(struct zone *z)
 		crypto_generichash_update(&h, p->key, KEY_LEN);
 		hash_address(&h, &p->endpoint);
 		hash_u32(&h, p->endpoint.port);
+		hash_u32(&h, p->more_len);
+		for (size_t j = 0; j < p->more_len; j++)
+			hash_address(&h, &z->more[p->more_off + j]);
+		hash_u32(&h, p->label != NULL ? strlen(p->label) : 0);
+		if (p->label != NULL)
+			crypto_generichash_update(&h, (const uint8_t *)p->label, strlen(p->label));
 		hash_u32(&h, p->txt_len);
 		crypto_generichash_update(&h, z->txt + p->txt_off, p->txt_len);
 	}
 	crypto_generichash_final(&h, z->hash, sizeof(z->hash));
 }
 
-int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_device *dev)
+int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world)
 {
 	size_t kept = 0;
+	bool has_self;
 
 	z->conf = conf;
-	z->peers_len = z->txt_len = 0;
+	z->peers_len = z->txt_len = z->more_len = 0;
 	records_service_name(&conf->name, &z->service);
-	if (conf->self.family != AF_UNSPEC && dev->has_public_key &&
-	    add_peer(z, dev->public_key, &conf->self, conf->self_allowed.at, conf->self_allowed.len) < 0)
+	if (add_self(z, dev, world) < 0)
 		return -ENOMEM;
+	has_self = z->peers_len > 0;
 	for (size_t i = 0; i < dev->peers_len; i++) {
 		const struct wg_peer *p = &dev->peers[i];
+		const struct endpoint *ep = choose(conf, dev, p, world->now_s);
 
-		if (z->peers_len > 0 && memcmp(p->public_key, dev->public_key, KEY_LEN) == 0 && conf->self.family != AF_UNSPEC)
+		if (has_self && memcmp(p->public_key, dev->public_key, KEY_LEN) == 0)
 			continue; /* no peer takes the registry's own place */
-		if (endpoint_is_reachable(&p->endpoint) &&
-		    add_peer(z, p->public_key, &p->endpoint, dev->allowed + p->allowed_off, p->allowed_len) < 0)
+		if (ep != NULL && add_peer(z, p->public_key, ep, dev->allowed + p->allowed_off, p->allowed_len) < 0)
 			return -ENOMEM;
 	}
 	if (z->peers_len > 0)
@@ -140,7 +203,21 @@ void zone_free(struct zone *z)
 {
 	free(z->peers);
 	free(z->txt);
+	free(z->more);
 	memset(z, 0, sizeof(*z));
+}
+
+size_t zone_peer_owners(const struct zone *z, const struct zone_peer *p, struct name out[ZONE_OWNERS])
+{
+	size_t n = 0;
+
+	/* RFC 6763 section 4.1.1: the name for people is the instance's, where there is one. */
+	if (p->label != NULL)
+		n += name_prepend(p->label, strlen(p->label), &z->service, &out[n]);
+	n += records_instance_name(&z->conf->name, p->key, false, &out[n]);
+	if (z->conf->padded_names)
+		n += records_instance_name(&z->conf->name, p->key, true, &out[n]);
+	return n;
 }
 
 bool zone_has_list(const struct zone *z)

@@ -1,10 +1,11 @@
-/* A zone's content: what a device's peers come to in DNS. A pure function of the device and the configuration.
+/* A zone's content: what a device's peers come to in DNS. A pure function of the device, the configuration, the clock and
+ * the host's addresses.
  *
  *     struct wg_device --zone_build()--> struct zone --snapshot_build()--> bytes for the workers
  *                                                    `--zone_print()-----> master file
  *
  * Peers are sorted by key, so the order in which a source tells them is not content. A peer without an endpoint that
- * others could reach is not in it.
+ * others could reach is not in it, and neither is one that the configuration keeps out.
  */
 #ifndef WGMEET_ZONE_H
 #define WGMEET_ZONE_H
@@ -21,6 +22,16 @@ struct zone_peer {
 	struct endpoint endpoint;
 	uint32_t txt_off; /* its allowed IPs as strings of a TXT's RDATA, see records_txt_allowed() */
 	uint16_t txt_len;
+	uint16_t more_len; /* further addresses, in zone->more, with the same port */
+	uint32_t more_off;
+	const char *label; /* its name for people, or NULL; the configuration's */
+};
+
+/* What a zone depends on besides the device and the configuration. */
+struct zone_world {
+	uint64_t now_s;
+	const struct endpoint *self; /* the host's global addresses, for Self = auto */
+	size_t self_len;
 };
 
 struct zone {
@@ -32,11 +43,23 @@ struct zone {
 	size_t peers_len, peers_cap;
 	uint8_t *txt;
 	size_t txt_len, txt_cap;
+	struct endpoint *more;
+	size_t more_len, more_cap;
 };
 
 /* Fills `zone` anew; its arrays are reused. 0 or -ENOMEM. */
-int zone_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev);
+int zone_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world);
 void zone_free(struct zone *zone);
+
+/* Has it a name for people, or several addresses? Such a peer's records are stored whole, as those of other names are. */
+static inline bool zone_peer_is_special(const struct zone_peer *p)
+{
+	return p->label != NULL || p->more_len > 0;
+}
+
+/* The names of a peer, at most ZONE_OWNERS; the first is the one in the list. Returns how many. */
+#define ZONE_OWNERS 3
+size_t zone_peer_owners(const struct zone *zone, const struct zone_peer *peer, struct name out[ZONE_OWNERS]);
 
 /* Is the list of all peers in the zone? An RRset is whole or absent. */
 bool zone_has_list(const struct zone *zone);

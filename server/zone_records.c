@@ -187,26 +187,42 @@ static bool print_record(const ldns_rr *rr, FILE *out)
 	return true;
 }
 
-static bool add_peer(ldns_rr_list *list, const struct zone *z, const struct zone_peer *p, bool padded)
+static bool add_instance(ldns_rr_list *list, const struct zone *z, const struct zone_peer *p, const struct name *owner)
 {
 	uint8_t text[RECORDS_TXT_HEAD + RECORDS_TXT_MAX];
-	struct name owner;
-	ldns_rr *srv, *txt;
+	ldns_rr *srv = new_rr(z, owner, LDNS_RR_TYPE_SRV), *txt;
+	bool ok;
 
-	records_instance_name(&z->conf->name, p->key, padded, &owner);
-	srv = new_rr(z, &owner, LDNS_RR_TYPE_SRV);
 	push16(srv, 0);
 	push16(srv, 0);
 	push16(srv, p->endpoint.port);
-	push_name(srv, &owner);
-	txt = new_rr(z, &owner, LDNS_RR_TYPE_TXT);
+	push_name(srv, owner);
+	ok = add(list, srv) && add_address(list, z, owner, &p->endpoint);
+	for (size_t i = 0; i < p->more_len; i++)
+		ok = ok && add_address(list, z, owner, &z->more[p->more_off + i]);
+	txt = new_rr(z, owner, LDNS_RR_TYPE_TXT);
 	records_txt_head(p->key, text);
 	memcpy(text + RECORDS_TXT_HEAD, z->txt + p->txt_off, p->txt_len);
 	push_strings(txt, text, RECORDS_TXT_HEAD + (size_t)p->txt_len);
-	if (add(list, srv) && add_address(list, z, &owner, &p->endpoint))
+	if (ok)
 		return add(list, txt);
 	ldns_rr_free(txt);
 	return false;
+}
+
+/* All that the peer has, under each of its names, and label.ZONE as an alias of its key's. */
+static bool add_peer(ldns_rr_list *list, const struct zone *z, const struct zone_peer *p)
+{
+	struct name owners[ZONE_OWNERS], alias;
+	size_t n = zone_peer_owners(z, p, owners);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = add_instance(list, z, p, &owners[i]);
+	if (ok && p->label != NULL)
+		ok = name_prepend(p->label, strlen(p->label), &z->conf->name, &alias) &&
+		    add_name(list, z, &alias, LDNS_RR_TYPE_CNAME, &owners[1]);
+	return ok;
 }
 
 static bool print_all(ldns_rr_list *list, FILE *out)
@@ -221,8 +237,7 @@ static bool print_all(ldns_rr_list *list, FILE *out)
 static int print_peer(const struct zone *z, const struct zone_peer *p, FILE *out)
 {
 	ldns_rr_list *list = ldns_rr_list_new();
-	bool ok = list != NULL && add_peer(list, z, p, false) && (!z->conf->padded_names || add_peer(list, z, p, true)) &&
-	    print_all(list, out);
+	bool ok = list != NULL && add_peer(list, z, p) && print_all(list, out);
 
 	ldns_rr_list_deep_free(list);
 	return ok ? 0 : -ENOMEM;
@@ -231,12 +246,12 @@ static int print_peer(const struct zone *z, const struct zone_peer *p, FILE *out
 static int print_list(const struct zone *z, FILE *out)
 {
 	ldns_rr_list *list = ldns_rr_list_new();
-	struct name name;
+	struct name owners[ZONE_OWNERS];
 	bool ok = list != NULL;
 
 	for (size_t i = 0; ok && zone_has_list(z) && i < z->peers_len; i++) {
-		records_instance_name(&z->conf->name, z->peers[i].key, false, &name);
-		ok = add_name(list, z, &z->service, LDNS_RR_TYPE_PTR, &name);
+		zone_peer_owners(z, &z->peers[i], owners);
+		ok = add_name(list, z, &z->service, LDNS_RR_TYPE_PTR, &owners[0]);
 	}
 	ok = ok && print_all(list, out);
 	ldns_rr_list_deep_free(list);

@@ -98,6 +98,34 @@ void zone_add_allowed(struct made_zone *z, size_t count)
 	}
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct peer_conf *)a)->key, ((const struct peer_conf *)b)->key, KEY_LEN);
+}
+
+void zone_say(struct made_zone *z, size_t n, const char *label)
+{
+	struct peer_conf *p = &z->said[z->conf.peers_len++];
+
+	if (p == z->said + sizeof(z->said) / sizeof(*z->said) || (label != NULL && strlen(label) > CONFIG_LABEL))
+		diex("too much is said");
+	made_key(n, p->key);
+	p->publish = label != NULL;
+	snprintf(p->label, sizeof(p->label), "%s", label != NULL ? label : "");
+	qsort(z->said, z->conf.peers_len, sizeof(*z->said), by_key);
+	z->conf.peers = z->said;
+}
+
+void zone_add_self(struct made_zone *z, size_t n, const struct endpoint *addresses, size_t len)
+{
+	made_key(n, z->dev.public_key);
+	z->dev.has_public_key = true;
+	z->dev.listen_port = made_port(n);
+	z->conf.self.is_auto = true;
+	z->world.self = addresses;
+	z->world.self_len = len;
+}
+
 static void make_snapshot(struct made_zone *z, const struct zone *zone)
 {
 	size_t size;
@@ -113,7 +141,7 @@ static void make_snapshot(struct made_zone *z, const struct zone *zone)
 
 void zone_make(struct made_zone *z)
 {
-	int r = zone_build(&z->zone, &z->conf, &z->dev);
+	int r = zone_build(&z->zone, &z->conf, &z->dev, &z->world);
 
 	if (r < 0)
 		diex("zone_build: %s", strerror(-r));
@@ -341,6 +369,11 @@ static const char *judge_rcode(const uint8_t *q, const uint8_t *a, const struct 
 	bool aa = (a[2] & 0x04) != 0, tc = (a[2] & 0x02) != 0;
 	uint8_t rcode = a[3] & 15;
 	bool badvers = s->opt && s->opt_rr.ttl_s >> 24 != 0;
+	size_t end = s->count[0] > 0 ? walk_name(q, DNS_TCP_MAX, DNS_HEADER) : 0;
+	uint16_t type = end > 0 ? get16(q + end) : 0;
+	/* Nothing, or an alias and nothing behind it (RFC 2308 section 2.2). */
+	bool no_data = s->count[1] == 0 ||
+	    (s->count[1] == 1 && s->first_answer == DNS_CNAME && type != DNS_CNAME && type != DNS_ANY);
 
 	if ((q[2] & 0x78) != 0 && rcode != DNS_NOTIMP)
 		return "not NOTIMP for another opcode";
@@ -348,7 +381,7 @@ static const char *judge_rcode(const uint8_t *q, const uint8_t *a, const struct 
 		return "AA";
 	if ((!aa || tc) && s->count[1] + s->count[2] + s->count[3] != 0)
 		return "records in an answer that is truncated or none";
-	if (aa && !tc && (s->count[1] == 0) != s->soa)
+	if (aa && !tc && no_data != s->soa)
 		return "an SOA is missing, or not needed";
 	if (rcode == DNS_NXDOMAIN && s->count[1] != 0)
 		return "NXDOMAIN and records";

@@ -17,6 +17,8 @@
 /* A zone and all that it was made of. */
 struct made_zone {
 	struct zone_conf conf;
+	struct peer_conf said[64]; /* of conf.peers */
+	struct zone_world world;
 	struct wg_device dev;
 	struct zone zone;
 	const struct snapshot *snapshot;
@@ -34,6 +36,10 @@ void zone_prepare(struct made_zone *z, const char *name, const char *name_server
 /* Peers 0 ... peers - 1; dies if anything fails. */
 void zone_add_peers(struct made_zone *z, size_t peers);
 void zone_add_allowed(struct made_zone *z, size_t count); /* to the last peer */
+/* Peer n gets a name for people; NULL: it stays out. */
+void zone_say(struct made_zone *z, size_t n, const char *label);
+/* The device itself is in the zone, as peer n would be, at the first of these addresses and the others. */
+void zone_add_self(struct made_zone *z, size_t n, const struct endpoint *addresses, size_t len);
 void zone_make(struct made_zone *z);
 void zone_make_not_ready(struct made_zone *z);
 void zone_drop(struct made_zone *z);

@@ -466,11 +466,16 @@ static struct config config;
 static void read_config(void *arg)
 {
 	char *const *args = arg;
+	unsigned errors;
 	int argc = 0;
 
 	while (args[argc] != NULL)
 		argc++;
-	config_read(&config, argc, arg);
+	errors = config_read(&config, argc, arg);
+	if (errors > 0) {
+		fprintf(stderr, "%u errors\n", errors);
+		_exit(2);
+	}
 }
 
 static void config_is_right(void *arg)
@@ -488,7 +493,7 @@ static void config_is_right(void *arg)
 	CHILD_CHECK(z->ttl_s == 60 && z->list_max == 900 && z->padded_names);
 	CHILD_CHECK(z->name_servers.len == 1 && z->name_servers.at[0].addrs_len == 2);
 	CHILD_CHECK(strcmp(name_to_text(&z->name_servers.at[0].name, text), "ns1.wg.example.com") == 0);
-	CHILD_CHECK(z->self.family == AF_INET && z->self.port == 51820 && z->self_allowed.len == 2);
+	CHILD_CHECK(z->self.endpoint.family == AF_INET && z->self.endpoint.port == 51820 && z->self_allowed.len == 2);
 }
 
 START_TEST(a_whole_configuration_is_read)

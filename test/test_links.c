@@ -100,14 +100,16 @@ static struct {
 	unsigned events, lost;
 } seen;
 
-static void on_event(const char *name, bool present, void *data)
+static void on_event(enum links_event event, const char *name, void *data)
 {
 	CHILD_CHECK(data == &seen);
 	CHILD_CHECK(strlen(name) < sizeof(seen.name));
+	if (event == LINKS_ADDRESS)
+		return;
 	seen.events++;
-	seen.lost += *name == '\0';
+	seen.lost += event == LINKS_LOST;
 	strcpy(seen.name, name);
-	seen.present = present;
+	seen.present = event == LINKS_PRESENT;
 }
 
 /* Waits until the last event was this one; the child's alarm ends it if it never comes. */

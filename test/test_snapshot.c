@@ -51,7 +51,7 @@ static void teardown(void)
 static void build(size_t peers)
 {
 	util_device(&dev, peers);
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 	fd = snapshot_build(&conf.name, &zone, seed, &size);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(snapshot_map(fd, &snap), 0);
@@ -178,7 +178,7 @@ START_TEST(a_peer_with_much_text_fits)
 		for (int i = 0; i < 2000; i++)
 			ck_assert_int_eq(wgdev_add_allowedip(&dev, &ip), 0);
 	}
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 	fd = snapshot_build(&conf.name, &zone, seed, &size);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(snapshot_map(fd, &snap), 0);
@@ -257,24 +257,11 @@ static ldns_rr_list *read_records(const struct name *owner, uint32_t off, uint32
 	return list;
 }
 
-/* All records of all names, read by ldns out of answers, are those that the zone has by ldns. */
-START_TEST(the_records_of_all_names_are_the_zone_s)
+/* All records of all names, read by ldns out of answers. */
+static ldns_rr_list *read_all_names(void)
 {
-	ldns_rr_list *expected, *got = ldns_rr_list_new();
+	ldns_rr_list *got = ldns_rr_list_new();
 
-	build(40);
-	expected = zone_static_records(&zone);
-	for (size_t i = 0; i < zone.peers_len; i++) {
-		char line[3 * NAME_TEXT], service[NAME_TEXT], text[NAME_TEXT];
-		struct name instance;
-		ldns_rr *rr = NULL;
-
-		ck_assert(records_instance_name(&conf.name, zone.peers[i].key, false, &instance));
-		snprintf(line, sizeof(line), "%s. 10 IN PTR %s.", name_to_text(&zone.service, service),
-		    name_to_text(&instance, text));
-		ck_assert_int_eq(ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL), LDNS_STATUS_OK);
-		ldns_rr_list_push_rr(expected, rr);
-	}
 	for (uint32_t i = 0; i < snap->names_len; i++) {
 		const struct snapshot_name *n = (const struct snapshot_name *)((const uint8_t *)snap + snap->names_off) + i;
 		struct name owner = {.len = (uint8_t)n->owner_len};
@@ -291,6 +278,11 @@ START_TEST(the_records_of_all_names_are_the_zone_s)
 			ldns_rr_list_free(list);
 		}
 	}
+	return got;
+}
+
+static void check_same_records(ldns_rr_list *expected, ldns_rr_list *got)
+{
 	ldns_rr_list_sort(expected);
 	ldns_rr_list_sort(got);
 	ck_assert_uint_eq(ldns_rr_list_rr_count(got), ldns_rr_list_rr_count(expected));
@@ -303,6 +295,212 @@ START_TEST(the_records_of_all_names_are_the_zone_s)
 	ldns_rr_list_deep_free(expected);
 	ldns_rr_list_deep_free(got);
 }
+
+/* They are those that the zone has by ldns. */
+START_TEST(the_records_of_all_names_are_the_zone_s)
+{
+	ldns_rr_list *expected;
+
+	build(40);
+	expected = zone_static_records(&zone);
+	for (size_t i = 0; i < zone.peers_len; i++) {
+		char line[3 * NAME_TEXT], service[NAME_TEXT], text[NAME_TEXT];
+		struct name instance;
+		ldns_rr *rr = NULL;
+
+		ck_assert(records_instance_name(&conf.name, zone.peers[i].key, false, &instance));
+		snprintf(line, sizeof(line), "%s. 10 IN PTR %s.", name_to_text(&zone.service, service),
+		    name_to_text(&instance, text));
+		ck_assert_int_eq(ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL), LDNS_STATUS_OK);
+		ldns_rr_list_push_rr(expected, rr);
+	}
+	check_same_records(expected, read_all_names());
+}
+END_TEST
+
+/* ---- peers with a name for people, or with several addresses ---- */
+
+static const char *const people[] = {"alice", "b", "x-0123456789-0123456789-0123456789-01234"};
+static struct peer_conf said[COUNT(people)];
+static struct endpoint self[5];
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct peer_conf *)a)->key, ((const struct peer_conf *)b)->key, KEY_LEN);
+}
+
+/* Peers 1 to 3 are named, and the device itself has three addresses of the one family and two of the other. */
+static void build_specials(size_t peers)
+{
+	memset(said, 0, sizeof(said));
+	for (size_t i = 0; i < COUNT(people); i++) {
+		util_key(i + 1, said[i].key);
+		said[i].publish = true;
+		strcpy(said[i].label, people[i]);
+	}
+	qsort(said, COUNT(said), sizeof(*said), by_key);
+	conf.peers = said;
+	conf.peers_len = COUNT(said);
+	conf.self.is_auto = true;
+	for (size_t i = 0; i < COUNT(self); i++) {
+		char text[ENDPOINT_TEXT];
+
+		snprintf(text, sizeof(text), i < 3 ? "203.0.113.%zu" : "2001:db8:5::%zu", i + 1);
+		self[i] = util_endpoint(text);
+	}
+	util_device(&dev, peers);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){.self = self, .self_len = COUNT(self)}), 0);
+	fd = snapshot_build(&conf.name, &zone, seed, &size);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(snapshot_map(fd, &snap), 0);
+}
+
+static bool is_of_regular_peer(const ldns_rr *rr)
+{
+	for (size_t i = 0; i < zone.peers_len; i++) {
+		struct name owners[ZONE_OWNERS];
+		size_t n = zone_peer_is_special(&zone.peers[i]) ? 0 : zone_peer_owners(&zone, &zone.peers[i], owners);
+
+		for (size_t j = 0; j < n; j++)
+			if (ldns_rdf_size(ldns_rr_owner(rr)) == owners[j].len &&
+			    memcmp(ldns_rdf_data(ldns_rr_owner(rr)), owners[j].wire, owners[j].len) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* The master file, as ldns reads it, but for what is composed when it is asked for. */
+static ldns_rr_list *read_printed(void)
+{
+	ldns_rr_list *list = ldns_rr_list_new();
+	char *text = NULL, *line;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(zone_print(&zone, out), 0);
+	fclose(out);
+	for (char *at = text; (line = strsep(&at, "\n")) != NULL;) {
+		ldns_rr *rr = NULL;
+
+		if (*line == '\0')
+			continue;
+		ck_assert_int_eq(ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL), LDNS_STATUS_OK);
+		if (is_of_regular_peer(rr))
+			ldns_rr_free(rr);
+		else
+			ldns_rr_list_push_rr(list, rr);
+	}
+	free(text);
+	return list;
+}
+
+START_TEST(the_records_of_special_peers_are_those_that_are_printed)
+{
+	conf.padded_names = _i == 0;
+	build_specials(40);
+	check_same_records(read_printed(), read_all_names());
+}
+END_TEST
+
+START_TEST(a_special_peer_has_names_and_no_record_in_the_index)
+{
+	size_t specials = 0;
+
+	build_specials(40);
+	ck_assert_uint_eq(zone.peers_len, 41);
+	for (size_t i = 0; i < zone.peers_len; i++) {
+		const struct zone_peer *p = &zone.peers[i];
+		struct name owners[ZONE_OWNERS];
+		size_t steps = 0, n = zone_peer_owners(&zone, p, owners);
+
+		ck_assert_int_eq(find_peer(p->key, &steps) == NULL, zone_peer_is_special(p));
+		specials += zone_peer_is_special(p);
+		for (size_t j = 0; j < n; j++)
+			ck_assert_int_eq(snapshot_find_name(snap, owners[j].wire, owners[j].len) != NULL, zone_peer_is_special(p));
+	}
+	ck_assert_uint_eq(specials, 4);
+	ck_assert_uint_eq(snap->peers_len, 37);
+	for (size_t i = 0; i < COUNT(people); i++) {
+		char text[NAME_TEXT];
+
+		snprintf(text, sizeof(text), "%s.wg.example.com", people[i]);
+		ck_assert_uint_eq(find_name(text)->rrsets_len, 1);
+		ck_assert_ptr_nonnull(find_rrset(text, LDNS_RR_TYPE_CNAME));
+		snprintf(text, sizeof(text), "%s._wireguard._udp.wg.example.com", people[i]);
+		ck_assert_uint_eq(find_name(text)->rrsets_len, 3);
+	}
+}
+END_TEST
+
+/* Those of a set's additional records, whose owners are written out. */
+static ldns_rr_list *read_extras(const struct name *question, const struct snapshot_rrset *set)
+{
+	ldns_rr_list *list = ldns_rr_list_new();
+
+	for (uint32_t at = 0; at < set->extra_len;) {
+		const uint8_t *head = (const uint8_t *)snap + set->extra_off + at;
+		ldns_rr_list *one = read_records(question, set->extra_off + at + 4, get16(head + 2), get16(head));
+
+		ldns_rr_list_cat(list, one);
+		ldns_rr_list_free(one);
+		at += 4u + get16(head + 2);
+	}
+	return list;
+}
+
+START_TEST(with_an_srv_come_the_addresses_and_then_the_txt)
+{
+	static const uint16_t order[] = {LDNS_RR_TYPE_A, LDNS_RR_TYPE_A, LDNS_RR_TYPE_A, LDNS_RR_TYPE_AAAA, LDNS_RR_TYPE_AAAA,
+	    LDNS_RR_TYPE_TXT};
+	struct name owner, other = util_name("another.example");
+	const struct snapshot_name *n;
+	ldns_rr_list *list;
+
+	build_specials(5);
+	ck_assert(records_instance_name(&conf.name, dev.public_key, _i != 0, &owner));
+	n = snapshot_find_name(snap, owner.wire, owner.len);
+	ck_assert_ptr_nonnull(n);
+	ck_assert_uint_eq(n->rrsets_len, 4);
+	ck_assert_uint_eq(snapshot_rrsets(snap, n)->type, LDNS_RR_TYPE_SRV);
+	list = read_extras(&other, snapshot_rrsets(snap, n));
+	ck_assert_uint_eq(ldns_rr_list_rr_count(list), COUNT(order));
+	for (size_t i = 0; i < COUNT(order); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		ck_assert_uint_eq(ldns_rr_get_type(rr), order[i]);
+		ck_assert_uint_eq(ldns_rdf_size(ldns_rr_owner(rr)), owner.len);
+		ck_assert_mem_eq(ldns_rdf_data(ldns_rr_owner(rr)), owner.wire, owner.len);
+	}
+	ldns_rr_list_deep_free(list);
+}
+END_TEST
+
+START_TEST(the_list_has_the_regular_peers_first_and_the_others_records_with_it)
+{
+	struct name service = util_name("_wireguard._udp.wg.example.com");
+	const struct snapshot_rrset *set;
+	ldns_rr_list *list;
+
+	build_specials(40);
+	set = find_rrset("_wireguard._udp.wg.example.com", LDNS_RR_TYPE_PTR);
+	ck_assert_ptr_nonnull(set);
+	ck_assert_uint_eq(set->count, 41);
+	ck_assert_uint_eq(set->peers, 37);
+	list = read_records(&service, set->wire_off, set->wire_len, set->count);
+	for (size_t i = 0; i < 41; i++) {
+		uint8_t first = ldns_rdf_data(ldns_rr_rdf(ldns_rr_list_rr(list, i), 0))[0];
+		bool named = first == strlen(people[0]) || first == strlen(people[1]) || first == strlen(people[2]);
+
+		ck_assert(i >= 37 || (first == KEY_BASE32 && !named));
+	}
+	ldns_rr_list_deep_free(list);
+	list = read_extras(&service, set);
+	ck_assert_uint_eq(ldns_rr_list_rr_count(list), 3 * 3 + 7);
+	for (size_t i = 0; i < 3 * 3 + 7; i++)
+		ck_assert(!is_of_regular_peer(ldns_rr_list_rr(list, i)));
+	ldns_rr_list_deep_free(list);
+}
 END_TEST
 
 START_TEST(the_list_of_peers_is_marked_and_absent_above_its_limit)
@@ -313,9 +511,9 @@ START_TEST(the_list_of_peers_is_marked_and_absent_above_its_limit)
 	set = find_rrset("_wireguard._udp.wg.example.com", LDNS_RR_TYPE_PTR);
 	ck_assert_ptr_nonnull(set);
 	ck_assert_uint_eq(set->count, 900);
-	ck_assert_uint_eq(set->list_of_peers, 1);
+	ck_assert_uint_eq(set->peers, 900);
 	ck_assert_uint_le(set->wire_len, 65535 - 12 - 255 - 4);
-	ck_assert_uint_eq(find_rrset("b._dns-sd._udp.wg.example.com", LDNS_RR_TYPE_PTR)->list_of_peers, 0);
+	ck_assert_uint_eq(find_rrset("b._dns-sd._udp.wg.example.com", LDNS_RR_TYPE_PTR)->peers, 0);
 	snapshot_unmap(snap);
 	close(fd);
 	build(901);
@@ -335,8 +533,16 @@ START_TEST(name_servers_come_with_their_addresses)
 	set = find_rrset("wg.example.com", LDNS_RR_TYPE_NS);
 	ck_assert_ptr_nonnull(set);
 	ck_assert_uint_eq(set->count, 3);
-	ck_assert_uint_eq(set->extra_count, 3);
-	list = read_records(&conf.name, set->extra_off, set->extra_len, set->extra_count);
+	list = ldns_rr_list_new();
+	for (uint32_t at = 0; at < set->extra_len;) { /* RRsets, each behind its count and length */
+		const uint8_t *head = (const uint8_t *)snap + set->extra_off + at;
+		ldns_rr_list *one = read_records(&conf.name, set->extra_off + at + 4, get16(head + 2), get16(head));
+
+		ldns_rr_list_cat(list, one);
+		ldns_rr_list_free(one);
+		at += 4u + get16(head + 2);
+	}
+	ck_assert_uint_eq(ldns_rr_list_rr_count(list), 3);
 	for (size_t i = 0; i < 3; i++) {
 		const ldns_rr *rr = ldns_rr_list_rr(list, i);
 		bool first = ldns_rdf_size(ldns_rr_owner(rr)) == conf.name_servers.at[0].name.len;
@@ -599,7 +805,10 @@ START_TEST(a_damage_that_is_not_refused_stays_within_the_block)
 	uint8_t *copy;
 	size_t refused = 0;
 
-	build(8);
+	if (_i == 0)
+		build(8);
+	else
+		build_specials(4);
 	copy = malloc(size);
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy, snap, size);
@@ -643,6 +852,10 @@ Suite *suite_snapshot(void)
 	tcase_add_checked_fixture(n, setup, teardown);
 	tcase_add_test(n, every_name_of_the_zone_is_there_and_no_other);
 	tcase_add_test(n, the_records_of_all_names_are_the_zone_s);
+	tcase_add_loop_test(n, the_records_of_special_peers_are_those_that_are_printed, 0, 2);
+	tcase_add_test(n, a_special_peer_has_names_and_no_record_in_the_index);
+	tcase_add_loop_test(n, with_an_srv_come_the_addresses_and_then_the_txt, 0, 2);
+	tcase_add_test(n, the_list_has_the_regular_peers_first_and_the_others_records_with_it);
 	tcase_add_test(n, the_list_of_peers_is_marked_and_absent_above_its_limit);
 	tcase_add_test(n, name_servers_come_with_their_addresses);
 	tcase_add_test(n, the_soa_of_negative_answers_is_the_zone_s);
@@ -657,6 +870,6 @@ Suite *suite_snapshot(void)
 	tcase_add_test(b, what_is_no_block_is_refused);
 	tcase_add_test(b, a_block_that_is_cut_or_grown_is_refused);
 	tcase_add_loop_test(b, a_damaged_header_is_refused, 0, (int)COUNT(damages));
-	tcase_add_test(b, a_damage_that_is_not_refused_stays_within_the_block);
+	tcase_add_loop_test(b, a_damage_that_is_not_refused_stays_within_the_block, 0, 2);
 	return s;
 }

@@ -23,7 +23,7 @@ static void teardown(void)
 
 static void build(void)
 {
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 }
 
 static const struct zone_peer *find(uint64_t n)
@@ -51,6 +51,7 @@ START_TEST(peers_that_others_could_reach_are_in_the_zone)
 	};
 	size_t in = 0;
 
+	conf.private_endpoints = true;
 	for (size_t i = 0; i < COUNT(cases); i++)
 		util_add_peer(&dev, i + 1, cases[i].endpoint, "10.0.0.1/32");
 	build();
@@ -62,6 +63,170 @@ START_TEST(peers_that_others_could_reach_are_in_the_zone)
 		in += p != NULL;
 	}
 	ck_assert_uint_eq(zone.peers_len, in);
+}
+END_TEST
+
+/* ---- what the registry's owner says ---- */
+
+static struct peer_conf said[3];
+
+/* What the file says of peers 1 ... n; sorted by key, as config_read() leaves them. */
+static void say(size_t n)
+{
+	memset(said, 0, sizeof(said));
+	for (size_t i = 0; i < n; i++) {
+		util_key(i + 1, said[i].key);
+		said[i].publish = true;
+	}
+	for (size_t i = 1; i < n; i++) {
+		for (size_t j = i; j > 0 && memcmp(said[j].key, said[j - 1].key, KEY_LEN) < 0; j--) {
+			struct peer_conf t = said[j];
+
+			said[j] = said[j - 1];
+			said[j - 1] = t;
+		}
+	}
+	conf.peers = said;
+	conf.peers_len = n;
+}
+
+static struct peer_conf *said_of(uint64_t n)
+{
+	uint8_t key[KEY_LEN];
+
+	util_key(n, key);
+	return (struct peer_conf *)config_find_peer(&conf, key);
+}
+
+static void add_three(void)
+{
+	util_add_peer(&dev, 1, "198.51.100.1:1", "10.0.0.1/32");
+	util_add_peer(&dev, 2, "198.51.100.2:2", "10.0.1.2/32,fd00::2/128");
+	util_add_peer(&dev, 3, "198.51.100.3:3", "0.0.0.0/0");
+}
+
+START_TEST(a_peer_may_be_kept_out_by_its_key)
+{
+	add_three();
+	say(1);
+	said_of(1)->publish = false;
+	build();
+	ck_assert(find(1) == NULL && find(2) != NULL && find(3) != NULL);
+}
+END_TEST
+
+START_TEST(with_publish_listed_only_those_listed_are_in)
+{
+	add_three();
+	say(2);
+	said_of(2)->publish = false;
+	conf.listed_only = true;
+	build();
+	ck_assert(find(1) != NULL && find(2) == NULL && find(3) == NULL);
+}
+END_TEST
+
+START_TEST(a_fixed_endpoint_replaces_the_observed_one)
+{
+	struct endpoint fixed = util_endpoint("10.7.7.7:777"); /* private, but the owner's word */
+
+	add_three();
+	dev.peers[1].endpoint = (struct endpoint){0};
+	say(2);
+	said_of(2)->endpoint = fixed;
+	build();
+	ck_assert(endpoint_equal(&find(2)->endpoint, &fixed));
+	wgdev_reset(&dev);
+	build();
+	ck_assert_msg(find(2) == NULL, "a key that is not on the device is not in the zone");
+}
+END_TEST
+
+START_TEST(exclude_goes_by_allowed_ip)
+{
+	add_three();
+	conf.exclude.at[0] = util_allowedip("10.0.1.0/24");
+	conf.exclude.len = 1;
+	build();
+	ck_assert_msg(find(1) != NULL && find(2) == NULL, "within");
+	ck_assert_msg(find(3) != NULL, "a wider network is not within");
+	conf.exclude.at[0] = util_allowedip("fd00::/8");
+	build();
+	ck_assert(find(2) == NULL);
+}
+END_TEST
+
+START_TEST(observed_private_endpoints_are_in_only_if_told_so)
+{
+	static const char *const private[] = {"10.0.0.1:1", "172.16.0.1:1", "172.31.255.1:1", "192.168.1.1:1", "100.64.0.1:1",
+	    "[fd00::1]:1", "[fc00::1]:1"};
+	static const char *const public[] = {"172.32.0.1:1", "100.128.0.1:1", "192.169.0.1:1", "11.0.0.1:1", "[2001:db8::1]:1"};
+
+	for (size_t i = 0; i < COUNT(private); i++)
+		util_add_peer(&dev, i, private[i], NULL);
+	for (size_t i = 0; i < COUNT(public); i++)
+		util_add_peer(&dev, 100 + i, public[i], NULL);
+	build();
+	ck_assert_uint_eq(zone.peers_len, COUNT(public));
+	conf.private_endpoints = true;
+	build();
+	ck_assert_uint_eq(zone.peers_len, COUNT(public) + COUNT(private));
+}
+END_TEST
+
+START_TEST(max_age_goes_by_the_last_handshake)
+{
+	add_three();
+	dev.peers[0].last_handshake_s = 1000;
+	dev.peers[1].last_handshake_s = 899;
+	dev.peers[2].last_handshake_s = 0;
+	conf.max_age_s = 100;
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){.now_s = 1000}), 0);
+	ck_assert(find(1) != NULL && find(2) == NULL && find(3) == NULL);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){.now_s = 1100}), 0);
+	ck_assert(find(1) != NULL);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){.now_s = 1101}), 0);
+	ck_assert(find(1) == NULL);
+}
+END_TEST
+
+START_TEST(a_name_for_people_is_content)
+{
+	struct name owners[ZONE_OWNERS];
+	uint8_t before[ZONE_HASH];
+	char text[NAME_TEXT];
+
+	add_three();
+	say(1);
+	build();
+	memcpy(before, zone.hash, ZONE_HASH);
+	ck_assert(!zone_peer_is_special(find(1)));
+	strcpy(said_of(1)->label, "alice");
+	build();
+	ck_assert(memcmp(before, zone.hash, ZONE_HASH) != 0);
+	ck_assert(zone_peer_is_special(find(1)));
+	ck_assert_uint_eq(zone_peer_owners(&zone, find(1), owners), 3);
+	ck_assert(strncmp(name_to_text(&owners[0], text), "alice._wireguard._udp.", 22) == 0);
+}
+END_TEST
+
+START_TEST(self_auto_has_all_addresses_with_the_port)
+{
+	struct endpoint own[2] = {util_endpoint("192.0.2.9:1"), util_endpoint("[2001:db8::9]:1")};
+	struct zone_world world = {.self = own, .self_len = 2};
+	const struct zone_peer *p;
+
+	util_device(&dev, 1);
+	conf.self.is_auto = true;
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &world), 0);
+	p = zone.peers;
+	while (memcmp(p->key, dev.public_key, KEY_LEN) != 0)
+		p++;
+	ck_assert(p->endpoint.port == dev.listen_port && p->endpoint.family == AF_INET && p->more_len == 1);
+	ck_assert(zone.more[p->more_off].family == AF_INET6 && zone.more[p->more_off].port == dev.listen_port);
+	world.self_len = 0;
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &world), 0);
+	ck_assert_uint_eq(zone.peers_len, 1);
 }
 END_TEST
 
@@ -116,14 +281,14 @@ START_TEST(the_device_itself_is_in_the_zone_if_the_configuration_says_where)
 	util_device(&dev, 2);
 	build();
 	ck_assert_ptr_null(find(0));
-	conf.self = util_endpoint("192.0.2.1:51820");
+	conf.self.endpoint = util_endpoint("192.0.2.1:51820");
 	conf.self_allowed.at[0] = util_allowedip("10.0.0.254/32");
 	conf.self_allowed.at[1] = util_allowedip("::/0");
 	conf.self_allowed.len = 2;
 	build();
 	p = find(0);
 	ck_assert_ptr_nonnull(p);
-	ck_assert(endpoint_equal(&p->endpoint, &conf.self));
+	ck_assert(endpoint_equal(&p->endpoint, &conf.self.endpoint));
 	ck_assert_uint_eq(p->txt_len, sizeof(txt) - 1);
 	ck_assert_mem_eq(zone.txt + p->txt_off, txt, sizeof(txt) - 1);
 	ck_assert_uint_eq(zone.peers_len, 3);
@@ -346,7 +511,7 @@ static void other_source(void)
 
 static void self(void)
 {
-	conf.self = util_endpoint("192.0.2.1:51820");
+	conf.self.endpoint = util_endpoint("192.0.2.1:51820");
 }
 
 static void allowed_ips_of_no_self(void)
@@ -496,6 +661,14 @@ Suite *suite_zone(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, peers_that_others_could_reach_are_in_the_zone);
+	tcase_add_test(t, a_peer_may_be_kept_out_by_its_key);
+	tcase_add_test(t, with_publish_listed_only_those_listed_are_in);
+	tcase_add_test(t, a_fixed_endpoint_replaces_the_observed_one);
+	tcase_add_test(t, exclude_goes_by_allowed_ip);
+	tcase_add_test(t, observed_private_endpoints_are_in_only_if_told_so);
+	tcase_add_test(t, max_age_goes_by_the_last_handshake);
+	tcase_add_test(t, a_name_for_people_is_content);
+	tcase_add_test(t, self_auto_has_all_addresses_with_the_port);
 	tcase_add_test(t, peers_are_sorted_by_key_and_have_their_own_allowed_ips);
 	tcase_add_test(t, a_key_that_is_told_twice_is_in_the_zone_once);
 	tcase_add_test(t, the_device_itself_is_in_the_zone_if_the_configuration_says_where);

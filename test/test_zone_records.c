@@ -35,7 +35,7 @@ static void print(void)
 {
 	FILE *out;
 
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 	free(text);
 	text = NULL;
 	out = open_memstream(&text, &text_len);
@@ -148,14 +148,14 @@ static void expect_all(struct lines *l)
 	}
 	for (size_t i = 0; i < dev.peers_len; i++)
 		published += dev.peers[i].endpoint.family != AF_UNSPEC;
-	published += conf.self.family != AF_UNSPEC;
+	published += conf.self.endpoint.family != AF_UNSPEC;
 	if (published <= conf.list_max)
 		expect(l, &service, LDNS_RR_TYPE_TXT, "\x09txtvers=1\x07shard=0", 18);
 	else
 		expect(l, &service, LDNS_RR_TYPE_TXT, "\x09txtvers=1", 10);
 	for (size_t i = 0; i <= dev.peers_len; i++) {
 		const uint8_t *key = i == dev.peers_len ? dev.public_key : dev.peers[i].public_key;
-		const struct endpoint *ep = i == dev.peers_len ? &conf.self : &dev.peers[i].endpoint;
+		const struct endpoint *ep = i == dev.peers_len ? &conf.self.endpoint : &dev.peers[i].endpoint;
 		const struct wg_allowedip *ips =
 		    i == dev.peers_len ? conf.self_allowed.at : dev.allowed + dev.peers[i].allowed_off;
 		size_t ips_len = i == dev.peers_len ? conf.self_allowed.len : dev.peers[i].allowed_len;
@@ -237,7 +237,7 @@ END_TEST
 START_TEST(a_zone_with_the_device_itself_is_as_agreed)
 {
 	util_device(&dev, 3);
-	conf.self = util_endpoint("[2001:db8::254]:51820");
+	conf.self.endpoint = util_endpoint("[2001:db8::254]:51820");
 	conf.self_allowed.at[0] = util_allowedip("10.0.0.254/32");
 	conf.self_allowed.len = 1;
 	check_zone();
@@ -391,7 +391,7 @@ START_TEST(a_file_that_is_full_is_an_error)
 		return;
 	}
 	util_device(&dev, 1);
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 	ck_assert_int_lt(zone_print(&zone, out), 0);
 	fclose(out);
 }
@@ -401,7 +401,7 @@ START_TEST(static_records_are_sorted_by_owner_and_type)
 {
 	ldns_rr_list *list;
 
-	ck_assert_int_eq(zone_build(&zone, &conf, &dev), 0);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){0}), 0);
 	list = zone_static_records(&zone);
 	ck_assert_ptr_nonnull(list);
 	ck_assert_uint_gt(ldns_rr_list_rr_count(list), 5);

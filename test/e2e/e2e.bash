@@ -189,3 +189,37 @@ is_served() {
 	owner=$(peer_name "$1")
 	has_record "$owner" A "$2" && has_record "$owner" SRV "0 0 $3 $owner.$ZONE."
 }
+
+# Master files -------------------------------------------------------------------------------------------------
+
+# e2e_judges - the name servers' checkers at hand, in the array judges: nsd, knot. With CI=true both have to be.
+e2e_judges() {
+	judges=()
+	if command -v nsd-checkzone >/dev/null; then
+		judges+=(nsd)
+	fi
+	if command -v kzonecheck >/dev/null || command -v knotc >/dev/null; then
+		judges+=(knot)
+	fi
+	if [ ${#judges[@]} != 2 ] && [ "${CI:-}" = true ]; then
+		not_ok "knot and nsd are both installed (only: ${judges[*]})"
+	fi
+}
+
+# nsd_loads ZONE, knot_loads ZONE - from the master file $LAB/zone.
+nsd_loads() {
+	nsd-checkzone "$1" "$LAB/zone"
+}
+
+knot_loads() {
+	if command -v kzonecheck >/dev/null; then
+		kzonecheck -o "$1" "$LAB/zone"
+		return
+	fi
+	# Older ones leave it to the control program, with a configuration.
+	{
+		printf 'server:\n  rundir: "%s"\ndatabase:\n  storage: "%s"\n' "$LAB" "$LAB"
+		printf 'zone:\n  - domain: "%s"\n    file: "%s"\n    semantic-checks: on\n' "$1" "$LAB/zone"
+	} >"$LAB/knot.conf"
+	knotc --config "$LAB/knot.conf" zone-check "$1"
+}

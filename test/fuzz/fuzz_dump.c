@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	MUST(allowed == dev.allowed_len);
 	if (z.conf.name.len == 0)
 		zone_prepare(&z, "wg.test", NULL);
-	MUST(zone_build(&z.zone, &z.conf, &dev) == 0);
+	MUST(zone_build(&z.zone, &z.conf, &dev, &(struct zone_world){0}) == 0);
 	MUST(z.zone.peers_len <= dev.peers_len);
 	for (size_t i = 0; i < z.zone.peers_len; i++) {
 		const struct zone_peer *p = &z.zone.peers[i];

@@ -1,0 +1,78 @@
+/* Inside the observer: the zones that it watches, and what its files do for each other.
+ *
+ *     observer.c   waits, and calls       observed.c   a zone's reading, on the clock, and what becomes of it
+ *     reload.c     zones come and go      publish.c    serials, snapshots, the workers
+ */
+#ifndef WGMEET_OBSERVED_H
+#define WGMEET_OBSERVED_H
+
+#include "observer.h"
+#include "source.h"
+#include "zone.h"
+
+enum condition { NEW, SERVING, STALE, ABSENT };
+
+struct observed {
+	const struct zone_conf *conf;
+	char text[NAME_TEXT]; /* its name */
+	struct source source;
+	struct wg_device dev, last; /* being read; what the zone was made of */
+	struct zone zone;
+	enum condition condition;
+	bool in_use; /* a zone that left the configuration leaves a place */
+	bool have_last, published, pending, has_serial, state_failed;
+	bool rebuild; /* something else that the zone depends on changed */
+	int64_t due_ms, asked_ms, said_ms;
+	size_t said_peers;
+	int64_t cost_us, last_cost_us; /* of processor time: of this reading so far, and of the last one */
+	uint32_t serial;
+	uint8_t hash[ZONE_HASH]; /* of what the serial stands for */
+	int snapshot;            /* the newest, kept for a worker that is busy */
+	uint64_t generation;
+	uint64_t *sent; /* to each worker */
+};
+
+struct observer {
+	struct config *config;
+	const struct observer_worker *workers;
+	size_t workers_len;
+	struct observed zones[CONFIG_ZONES];
+	uint64_t seed[2];
+};
+
+/* publish.c */
+
+/* `gone`: a worker's channel is closed, so it is ending; else one may have. Dies of it; returns if none has ended. */
+void publish_die_of_worker(const struct observer *o, bool gone);
+/* A zone's newest snapshot to a worker, if it has not got it. A busy worker gets it later. */
+void publish_hand_over(struct observer *o, size_t zone, size_t worker);
+/* To all workers: the zone is forgotten; or it answers SERVFAIL; or it is z->zone, with the serial that it deserves. The
+ * last returns 0 or -errno, and then the zone is served as before. */
+void publish_nothing(struct observer *o, struct observed *z);
+void publish_not_ready(struct observer *o, struct observed *z);
+int publish_zone(struct observer *o, struct observed *z);
+/* Waits until every worker has all of it; dies if one does not take it. */
+void publish_flush(struct observer *o);
+void publish_load_serial(const struct observer *o, struct observed *z);
+uint32_t publish_serial_of(const struct observed *z);
+
+/* observed.c */
+
+int64_t observed_now_ms(void);
+/* A zone of that device, as of now. 0 or -errno. */
+int observed_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev);
+/* The next read makes a new zone, whether or not the device is the same. */
+void observed_forget(struct observed *z);
+void observed_step(struct observer *o, struct observed *z); /* there is something to read */
+int64_t observed_wakes_at(const struct observed *z);        /* when it needs us next */
+void observed_on_time(struct observer *o, struct observed *z, int64_t now_ms);
+
+/* reload.c */
+
+void reload_take_zones(struct observer *o, const struct config *config);
+void reload_configuration(struct observer *o, int argc, char *argv[]);
+
+/* A daemon that has not answered by then hangs. */
+#define OBSERVED_HANG_MS 2000
+
+#endif
