@@ -24,8 +24,8 @@ endif
 
 COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libsodium
 SERVER_LIBS := $(COMMON_LIBS) ldns
-CLIENT_LIBS := $(COMMON_LIBS) ldns libcares
-TEST_LIBS   := $(SERVER_LIBS) libcares check
+CLIENT_LIBS := $(COMMON_LIBS) ldns libcares jansson
+TEST_LIBS   := $(SERVER_LIBS) libcares jansson check
 
 pkg = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARN) $(HARDEN) $(SANITIZE) -MMD -MP $(CPPFLAGS) $(CFLAGS)
@@ -93,7 +93,7 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test \
-	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply)
+	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all

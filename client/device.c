@@ -1,8 +1,10 @@
 #include "device.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -125,6 +127,50 @@ int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len)
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+static unsigned prefix_length(const struct endpoint *mask)
+{
+	unsigned bits = 0;
+
+	while (bits < 128 && (mask->addr[bits / 8] & 0x80 >> bits % 8) != 0)
+		bits++;
+	return bits;
+}
+
+size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t cap)
+{
+	struct ifaddrs *all = NULL;
+	size_t n = 0;
+
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (const struct ifaddrs *i = all; i != NULL && n < cap; i = i->ifa_next) {
+		struct endpoint addr, mask;
+
+		if (strcmp(i->ifa_name, d->name) != 0 || i->ifa_addr == NULL || i->ifa_netmask == NULL ||
+		    !endpoint_from_sockaddr(i->ifa_addr, sizeof(struct sockaddr_in6), &addr) ||
+		    !endpoint_from_sockaddr(i->ifa_netmask, sizeof(struct sockaddr_in6), &mask))
+			continue;
+		out[n] = (struct wg_allowedip){.family = addr.family, .cidr = (uint8_t)prefix_length(&mask)};
+		memcpy(out[n++].addr, addr.addr, sizeof(addr.addr));
+	}
+	freeifaddrs(all);
+	return n;
+}
+
+bool device_is_up(const struct device *d)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up = true;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->name);
+	if (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &ifr) == 0)
+		up = (ifr.ifr_flags & IFF_UP) != 0;
+	if (fd >= 0)
+		close(fd);
+	return up;
 }
 
 void device_close(struct device *d)

@@ -20,6 +20,9 @@ int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive
 /* The same for a peer without a keepalive: an empty packet to one of its allowed IPs, through the device. -EADDRNOTAVAIL:
  * it has none. */
 int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len);
+/* The networks of the device's own addresses. Returns how many, at most cap. */
+size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t cap);
+bool device_is_up(const struct device *d); /* IFF_UP; true also if that cannot be told */
 void device_close(struct device *d);
 
 #endif

@@ -13,16 +13,20 @@
 static const struct {
 	const char *name;
 	int (*main)(int argc, char *argv[]);
-	const char *help;
+	const char *operands, *help;
 } verbs[] = {
-    {"sync", sync_main, "look up the peers of a device and set their endpoints, once"},
+    {"sync", sync_main, "DEVICE", "look up the peers and set their endpoints, once"},
+    {"status", status_main, "DEVICE", "each peer: what the device has, what DNS says, what sync would do"},
+    {"browse", browse_main, "[DEVICE]", "all peers of the zone"},
+    {"lookup", lookup_main, "KEY|NAME [DEVICE]", "one peer, as DNS has it"},
+    {"name", name_main, "KEY [DEVICE]", "its name in DNS, for dig or a stock Endpoint ="},
 };
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: wgmeet VERB DEVICE [OPTION...]\n\n");
+	fprintf(out, "usage: wgmeet VERB ... [OPTION...]\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(out, "  %-7s %-18s %s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
 	fprintf(out, "\nwgmeet VERB --help has the options.\n");
 }
 

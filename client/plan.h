@@ -28,9 +28,15 @@ struct plan {
 	bool set_endpoint;
 	enum plan_kick kick;
 	uint16_t keepalive_s;
+	const char *why; /* a clause for people */
 };
 
 /* `published` is what DNS says; `peer` what the device said. */
 struct plan plan_peer(const struct wg_peer *peer, const struct endpoint *published, const struct plan_options *options);
+
+/* Would the device carry packets to that address itself, to a peer or to one of its own networks? Then they would go round in circles. Default routes and their
+ * halves do not count: who has them has also seen to it that WireGuard's own packets go elsewhere. */
+bool plan_is_in_tunnel(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len,
+    const struct endpoint *ep);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a name server's answer says of a peer. Pure: hostile bytes in, an endpoint or a reason out. Read by ldns, in the
+/* What a name server's answer says of a peer. Pure: hostile bytes in, endpoints or a reason out. Read by ldns, in the
  * sandboxed process.
  */
 #ifndef WGMEET_REPLY_H
@@ -24,23 +24,43 @@ enum lookup_status {
 	LOOKUP_OTHER_KEY,    /* pub= is not the key that was asked for */
 	LOOKUP_NO_ADDRESS,   /* an SRV whose target has none */
 	LOOKUP_BAD_ENDPOINT, /* no peer can be there: port 0, loopback, multicast, ... */
+	LOOKUP_NO_ROUTE,     /* this host has no route to any of its addresses */
+	LOOKUP_IN_TUNNEL,    /* its address is one that the device itself carries */
 	LOOKUP_STATUSES,
 };
 
 const char *lookup_status_text(enum lookup_status status);
+/* A word for programs: "found", "not-in-zone", ... */
+const char *lookup_status_word(enum lookup_status status);
+
+#define REPLY_ADDRS   8
+#define REPLY_ALLOWED 1024
+#define REPLY_ALIASES 8
 
 struct reply {
+	struct name instance; /* whose SRV it is: the name that was asked for, or what its aliases lead to */
+	bool is_alias;        /* the SRV is not in the answer: ask for `instance` */
 	uint16_t port;
+	uint32_t ttl_s;
 	struct name target; /* of the SRV */
-	struct endpoint endpoint; /* AF_UNSPEC: the answer has no address for the target */
+	struct endpoint addrs[REPLY_ADDRS]; /* with the port */
+	size_t addrs_len;
+	bool has_key;
+	uint8_t key[KEY_LEN]; /* from pub= */
+	char allowed[REPLY_ALLOWED]; /* "10.0.0.2/32,...", whole CIDRs, as many as there is room for */
 };
 
-/* The answer to the SRV question for `instance`. FOUND, with or without an endpoint, NOT_IN_ZONE, BAD_ANSWER,
- * OTHER_KEY or BAD_ENDPOINT. */
-enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct name *instance, const uint8_t key[KEY_LEN],
+/* The answer to the SRV question for `name`; with a `key` pub= must be that one. Of several SRV the one with the least
+ * priority counts, then the greatest weight. FOUND, with or without addresses, NOT_IN_ZONE, BAD_ANSWER, OTHER_KEY or
+ * BAD_ENDPOINT (port 0). */
+enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct name *name, const uint8_t *key,
     struct reply *out);
 
-/* The answer to an A or AAAA question for the target; fills out->endpoint. FOUND, NO_ADDRESS, BAD_ANSWER, BAD_ENDPOINT. */
-enum lookup_status reply_read_address(const uint8_t *msg, size_t len, struct reply *out);
+/* The answer to an A or AAAA question for the target; adds to out->addrs. FOUND, NO_ADDRESS or BAD_ANSWER. */
+enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct reply *out);
+
+/* The answer to the PTR question for `service`: the names of its instances. FOUND, NOT_IN_ZONE (no list) or BAD_ANSWER. */
+enum lookup_status reply_read_list(const uint8_t *msg, size_t len, const struct name *service, struct name *names,
+    size_t cap, size_t *names_len);
 
 #endif

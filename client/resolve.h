@@ -3,28 +3,47 @@
  *
  *     setter --struct lookup--> resolver --c-ares--> name servers
  *            <--struct lookup_result--
+ *
+ * A question has one result, but a list: one for each peer, each with `more`, and at last one without.
  */
 #ifndef WGMEET_RESOLVE_H
 #define WGMEET_RESOLVE_H
 
 #include <sys/types.h>
 
-#include "settings.h"
 #include "reply.h"
+#include "settings.h"
+
+enum lookup_kind {
+	LOOKUP_KEY,  /* a peer by its public key */
+	LOOKUP_NAME, /* an instance's whole name */
+	LOOKUP_LIST, /* all instances of the zone */
+};
 
 struct lookup {
-	uint32_t number; /* the setter's; it comes back with the result */
+	uint32_t number; /* the asker's; it comes back with the result */
+	uint32_t kind;
 	uint8_t key[KEY_LEN];
+	struct name name;
 };
 
 struct lookup_result {
 	uint32_t number;
 	uint32_t status; /* enum lookup_status */
+	uint32_t ttl_s;
+	uint32_t more;
+	uint32_t unroutable; /* addresses that were passed over: this host has no route to them */
+	uint32_t has_key;
+	uint8_t key[KEY_LEN];
 	struct endpoint endpoint;
+	struct name instance;
+	char allowed[REPLY_ALLOWED];
 };
 
 struct resolver {
 	int channel;
+	int mark_channel; /* where it asks for FwMark; -1 without one */
+	uint32_t fwmark;
 	pid_t pid;
 };
 
@@ -32,5 +51,10 @@ struct resolver {
 void resolver_start(const struct settings *settings, struct resolver *out);
 /* Closes the channel, which ends it, and waits for that. */
 void resolver_stop(struct resolver *r);
+
+/* Asks all n questions, as many at once as the resolver takes, and calls on_result for each result, judged again. Their
+ * numbers are their places. Dies if the resolver does. */
+typedef void resolver_fn(const struct lookup *question, const struct lookup_result *result, void *data);
+void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result, void *data);
 
 #endif

@@ -35,6 +35,20 @@ static const char *parse_zone(const struct conf_option *o, const char *value, vo
 	return records_service_name(place, &service) ? NULL : "it is too long: no room is left for the peers' names";
 }
 
+/* As wg(8) takes it: a number, in hexadecimal with 0x, or "off". */
+static const char *conf_parse_mark(const struct conf_option *o, const char *value, void *place)
+{
+	char *end;
+	bool off = strcasecmp(value, "off") == 0;
+	unsigned long n = off ? 0 : strtoul(value, &end, 0);
+
+	(void)o;
+	if (!off && (*value < '0' || *value > '9' || *end != '\0' || n > UINT32_MAX))
+		return "it must be a number, 0x... or off";
+	*(uint32_t *)place = (uint32_t)n;
+	return NULL;
+}
+
 #define CLIENT(key, option, arg, help, parse, member) \
 	.section = "Client", key, option, arg, help, parse, CONF_AT(settings, member)
 
@@ -43,6 +57,7 @@ static const struct conf_option options[] = {
     {CLIENT("Server", "server", "ADDR[:PORT]", "ask that name server (the system's)", parse_server, servers), .list = true},
     {CLIENT("Keepalive", "keepalive", "SECONDS", "give each peer that is set this keepalive", conf_parse_uint, keepalive_s),
         .min = 0, .max = 65535},
+    {CLIENT("FwMark", "fwmark", "MARK", "of the resolver's packets, as wg-quick's FwMark (0: none)", conf_parse_mark, fwmark)},
     {CLIENT("Family", "family", "NAME", "the kernel's netlink family (wireguard)", conf_parse_string, family)},
     {CLIENT("User", "user", "USER", "of the process that resolves (nobody)", conf_parse_string, user)},
     {CLIENT("Verbose", "verbose", NULL, "say what is looked at, too", conf_parse_bool, verbose)},
@@ -56,32 +71,49 @@ static struct conf_target *begin(const char *section, void *data)
 	return data;
 }
 
-enum { OPT_FORCE = 1, OPT_HELP, OPT_TABLE = 256 };
+enum { OPT_FORCE = 1, OPT_DRY_RUN, OPT_JSON, OPT_HELP, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, OPT_JSON},
     {"force", no_argument, NULL, OPT_FORCE},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
 };
 
-static const char *read_argv(struct conf *c, struct settings *settings, int argc, char *argv[], const char *usage)
+_Noreturn static void help(const struct conf *c, const struct settings_usage *usage)
+{
+	printf("usage: %s\n\n"
+	       "  -c, --config FILE                  (" SETTINGS_DIR "/DEVICE.conf, if it is there)\n"
+	       "  --json                             for programs\n", usage->text);
+	if (usage->changes_device)
+		printf("  --force                            also where a tunnel works\n"
+		       "  --dry-run                          say what would be done, and do nothing\n");
+	conf_help(c);
+	exit(EXIT_FINE);
+}
+
+static const char *read_argv(struct conf *c, struct settings *settings, int argc, char *argv[],
+    const struct settings_usage *usage)
 {
 	const struct option *table = conf_getopt(c, own_options, OPT_TABLE);
 	const char *file = NULL;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "c:", table, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
 		if (opt == 'c') {
 			file = optarg;
+		} else if (opt == OPT_JSON) {
+			settings->json = true;
+		} else if ((opt == OPT_FORCE || opt == OPT_DRY_RUN) && !usage->changes_device) {
+			die_usage("--force and --dry-run are for wgmeet sync");
 		} else if (opt == OPT_FORCE) {
 			settings->force = true;
-		} else if (opt == OPT_HELP) {
-			printf("usage: %s\n\n"
-			       "  -c, --config FILE                  (" SETTINGS_DIR "/DEVICE.conf, if it is there)\n"
-			       "  --force                            also where a tunnel works\n", usage);
-			conf_help(c);
-			exit(EXIT_FINE);
+		} else if (opt == OPT_DRY_RUN) {
+			settings->dry_run = true;
+		} else if (opt == OPT_HELP || opt == 'h') {
+			help(c, usage);
 		} else if (opt >= OPT_TABLE) {
 			conf_set(c, &options[opt - OPT_TABLE], &settings->target, optarg != NULL ? optarg : "yes");
 		} else {
@@ -99,6 +131,8 @@ static void read_file(struct conf *c, struct settings *settings, const char *fil
 
 	c->data = &from_file;
 	snprintf(path, sizeof(path), SETTINGS_DIR "/%s.conf", settings->device);
+	if (file == NULL && settings->device[0] == '\0')
+		return;
 	r = conf_read(c, file != NULL ? file : path);
 	if (r == -ENOENT && file == NULL)
 		return;
@@ -109,24 +143,40 @@ static void read_file(struct conf *c, struct settings *settings, const char *fil
 	conf_override(c, "Client", &settings->target, &from_file.target);
 }
 
-void settings_read(struct settings *settings, int argc, char *argv[], const char *usage)
+static void read_operands(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage)
 {
 	static const struct conf_option ifname = {.size = IFNAMSIZ};
+	const char *what;
+
+	if (usage->has_subject && optind < argc)
+		settings->subject = argv[optind++];
+	if (usage->has_subject && settings->subject == NULL)
+		die_usage("which peer? usage: %s", usage->text);
+	if (usage->needs_device && optind == argc)
+		die_usage("which device? usage: %s", usage->text);
+	if (argc - optind > 1)
+		die_usage("%s: what is that? usage: %s", argv[optind + 1], usage->text);
+	if (optind == argc)
+		return;
+	what = conf_parse_ifname(&ifname, argv[optind], settings->device);
+	if (what != NULL)
+		die_usage("%s: %s", argv[optind], what);
+}
+
+void settings_read(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage)
+{
 	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin};
-	const char *file, *what;
+	const char *file;
 
 	memset(settings, 0, sizeof(*settings));
 	snprintf(settings->family, sizeof(settings->family), "%s", WGDEV_KERNEL_FAMILY);
 	snprintf(settings->user, sizeof(settings->user), "nobody");
 	file = read_argv(&c, settings, argc, argv, usage);
-	if (argc - optind != 1)
-		die_usage("%s; usage: %s", argc == optind ? "which device?" : "one device at a time", usage);
-	what = conf_parse_ifname(&ifname, argv[optind], settings->device);
-	if (what != NULL)
-		die_usage("%s: %s", argv[optind], what);
+	read_operands(settings, argc, argv, usage);
 	read_file(&c, settings, file);
 	if (c.errors == 0 && settings->zone.len == 0)
-		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf", settings->device);
+		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf",
+		    settings->device[0] != '\0' ? settings->device : "DEVICE");
 	if (c.errors > 0)
 		die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
 }

@@ -1,4 +1,4 @@
-/* The client's configuration: /etc/wgmeet/DEVICE.conf and the command line, from one table of options. */
+/* The client's settings: /etc/wgmeet/DEVICE.conf and the command line, from one table of options. */
 #ifndef WGMEET_SETTINGS_H
 #define WGMEET_SETTINGS_H
 
@@ -18,17 +18,27 @@ struct server_list {
 
 struct settings {
 	struct conf_target target;
-	char device[IFNAMSIZ];
+	char device[IFNAMSIZ];      /* empty: none was given */
+	const char *subject;        /* the key or name that the verb is about; NULL: it has none */
 	struct name zone;
 	struct server_list servers; /* none: the system's */
 	char family[16];            /* generic netlink */
 	char user[64];              /* of the resolver */
 	uint32_t keepalive_s;       /* 0: the peers keep theirs */
-	bool force, verbose;
+	uint32_t fwmark;            /* of the resolver's packets; 0: none */
+	bool force, dry_run, json, verbose;
 };
 
-/* argv[0] is the verb; a device follows it, then or before it options. What is wrong is said, all of it, and ends
- * the program with EXIT_USAGE; --help ends it with EXIT_FINE. */
-void settings_read(struct settings *settings, int argc, char *argv[], const char *usage);
+/* What a verb takes on the command line. */
+struct settings_usage {
+	const char *text;    /* "wgmeet sync DEVICE [OPTION...]" */
+	bool has_subject;    /* a KEY or NAME comes before the device */
+	bool needs_device;   /* it has no use without one */
+	bool changes_device; /* it takes --force and --dry-run */
+};
+
+/* argv[0] is the verb. What is wrong is said, all of it, and ends the program with EXIT_USAGE; --help ends it with
+ * EXIT_FINE. */
+void settings_read(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage);
 
 #endif

@@ -1,80 +1,96 @@
-/* wgmeet sync: one round. The setter, which is this process, reads the device and changes it; the resolver hears DNS.
- *
- *     fork resolver, sandbox, read device --keys--> look-ups, all at once --results--> plan, set, kick --> confirm
- */
+/* wgmeet sync: one round. The peers without a working tunnel are looked up, and get the endpoints that DNS has. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "channel.h"
-#include "settings.h"
-#include "device.h"
 #include "log.h"
-#include "plan.h"
-#include "resolve.h"
-#include "sandbox.h"
+#include "output.h"
+#include "session.h"
 #include "verbs.h"
 
-#define SILENCE_MS 60000 /* of the resolver, which has time-outs of its own, far shorter */
 #define SAY_EACH 5 /* problems of one kind that are said peer by peer; the rest are counted */
 
-/* For each peer of the device. */
-struct job {
-	bool asked, done, set;
-	struct endpoint endpoint; /* that was set */
-};
-
 struct sync {
-	struct settings settings;
-	struct plan_options options;
-	struct device device;
-	struct resolver resolver;
-	struct wg_device dev;
-	struct job *jobs;
-	size_t next, open; /* the first peer that was not asked about yet; questions without a result */
-	unsigned problems, changes, fresh, by_status[LOOKUP_STATUSES];
+	struct endpoint *set; /* for each peer of the device: what it was given; AF_UNSPEC: nothing */
+	unsigned problems, changes, by_status[LOOKUP_STATUSES];
+	unsigned same, waiting; /* peers that have DNS's endpoint: of those without a handshake so far */
+	json_t *json_changes, *json_problems; /* NULL: for people */
 };
 
-static const char *peer_text(const struct sync *s, size_t i)
+static const char *peer_text(const struct session *s, size_t i)
 {
 	static char text[KEY_BASE64 + 1];
 
 	return key_text(s->dev.peers[i].public_key, text);
 }
 
-static void problem(struct sync *s, size_t i, const char *what)
+static void problem(struct session *s, struct sync *y, size_t i, const char *word, const char *what, bool say)
 {
-	s->problems++;
-	warnx("%s: %s: %s", s->settings.device, peer_text(s, i), what);
+	y->problems++;
+	if (say)
+		warnx("%s: %s: %s", s->settings.device, peer_text(s, i), what);
+	if (y->json_problems != NULL)
+		json_array_append_new(y->json_problems, json_pack("{s:o, s:s, s:s}", "public_key",
+		    output_key(s->dev.peers[i].public_key), "status", word, "text", what));
+}
+
+/* Of a server that does not answer it is worth saying which that is. */
+static const char *describe(const struct session *s, enum lookup_status status, char *out, size_t cap)
+{
+	size_t n = (size_t)snprintf(out, cap, "%s", lookup_status_text(status));
+	char ep[ENDPOINT_TEXT];
+
+	if (status != LOOKUP_NO_ANSWER && status != LOOKUP_UNREACHABLE)
+		return out;
+	for (size_t i = 0; i < s->settings.servers.len; i++)
+		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? " (" : ", ",
+		    endpoint_to_text(&s->settings.servers.at[i], ep));
+	if (s->settings.servers.len > 0)
+		snprintf(out + n, cap - n, ": is the way to it up?)");
+	return out;
 }
 
 /* A server that is down is one problem, not one for each peer. */
-static void lookup_problem(struct sync *s, size_t i, enum lookup_status status)
+static void lookup_problem(struct session *s, struct sync *y, size_t i, enum lookup_status status)
 {
-	s->by_status[status]++;
+	char text[256 + SETTINGS_SERVERS * ENDPOINT_TEXT];
+
+	y->by_status[status]++;
 	if (status == LOOKUP_NOT_IN_ZONE) {
 		debug("%s: %s: %s", s->settings.device, peer_text(s, i), lookup_status_text(status));
 		return;
 	}
-	if (s->by_status[status] <= SAY_EACH)
-		problem(s, i, lookup_status_text(status));
-	else
-		s->problems++;
+	problem(s, y, i, lookup_status_word(status), describe(s, status, text, sizeof(text)), y->by_status[status] <= SAY_EACH);
 }
 
-static void say_rest(const struct sync *s)
+static void say_rest(const struct session *s, const struct sync *y)
 {
 	for (unsigned i = 0; i < LOOKUP_STATUSES; i++)
-		if (i != LOOKUP_NOT_IN_ZONE && s->by_status[i] > SAY_EACH)
-			warnx("%s: and %u more peers: %s", s->settings.device, s->by_status[i] - SAY_EACH,
+		if (i != LOOKUP_NOT_IN_ZONE && y->by_status[i] > SAY_EACH)
+			warnx("%s: and %u more peers: %s", s->settings.device, y->by_status[i] - SAY_EACH,
 			    lookup_status_text((enum lookup_status)i));
 }
 
-static void kick(struct sync *s, size_t i, const struct plan *plan)
+static void say_change(const struct session *s, struct sync *y, size_t i, const struct endpoint *to, enum plan_kick kick)
+{
+	static const char *const kicks[] = {[PLAN_NO_KICK] = "none", [PLAN_KEEPALIVE] = "keepalive", [PLAN_PACKET] = "packet"};
+	const struct wg_peer *peer = &s->dev.peers[i];
+	char before[ENDPOINT_TEXT], after[ENDPOINT_TEXT];
+
+	y->changes++;
+	if (y->json_changes != NULL)
+		json_array_append_new(y->json_changes, json_pack("{s:o, s:o, s:o, s:s}", "public_key",
+		    output_key(peer->public_key), "from", output_endpoint(&peer->endpoint), "to", output_endpoint(to), "kick",
+		    kicks[kick]));
+	else
+		printf("%s: %s endpoint %s -> %s%s\n", s->settings.device, peer_text(s, i),
+		    endpoint_to_text(&peer->endpoint, before), endpoint_to_text(to, after),
+		    s->settings.dry_run ? " (not done: --dry-run)" : "");
+}
+
+static void kick(struct session *s, size_t i, const struct plan *plan)
 {
 	const struct wg_peer *peer = &s->dev.peers[i];
 	int r = 0;
@@ -87,157 +103,119 @@ static void kick(struct sync *s, size_t i, const struct plan *plan)
 		debug("%s: %s: cannot start a handshake: %s", s->settings.device, peer_text(s, i), strerror(-r));
 }
 
-static void apply(struct sync *s, size_t i, const struct endpoint *published)
+static void apply(struct session *s, struct sync *y, size_t i, const struct lookup_result *result)
 {
 	const struct wg_peer *peer = &s->dev.peers[i];
-	struct plan plan = plan_peer(peer, published, &s->options);
-	char before[ENDPOINT_TEXT], after[ENDPOINT_TEXT];
+	struct plan plan = plan_peer(peer, &result->endpoint, &s->options);
 	int r;
 
-	if (plan.set_endpoint) {
-		r = device_set_endpoint(&s->device, peer->public_key, published);
+	if (result->unroutable > 0)
+		debug("%s: %s: passed over %u address%s that this host has no route to", s->settings.device, peer_text(s, i),
+		    result->unroutable, result->unroutable == 1 ? "" : "es");
+	if (!plan.set_endpoint) {
+		y->same++;
+		y->waiting += peer->last_handshake_s == 0;
+		debug("%s: %s: %s", s->settings.device, peer_text(s, i), plan.why);
+	}
+	if (plan.set_endpoint && !s->settings.dry_run) {
+		r = device_set_endpoint(&s->device, peer->public_key, &result->endpoint);
 		if (r < 0) {
-			problem(s, i, r == -EPERM ? "may not set the endpoint: CAP_NET_ADMIN is missing" : strerror(-r));
+			problem(s, y, i, "not-set",
+			    r == -EPERM ? "may not set the endpoint: CAP_NET_ADMIN is missing" : strerror(-r), true);
 			return;
 		}
-		s->jobs[i].set = true;
-		s->changes++;
-		s->jobs[i].endpoint = *published;
-		printf("%s: %s endpoint %s -> %s\n", s->settings.device, peer_text(s, i),
-		    endpoint_to_text(&peer->endpoint, before), endpoint_to_text(published, after));
-	} else {
-		debug("%s: %s: endpoint is %s already", s->settings.device, peer_text(s, i), endpoint_to_text(published, after));
+		y->set[i] = result->endpoint;
 	}
-	kick(s, i, &plan);
+	if (plan.set_endpoint)
+		say_change(s, y, i, &result->endpoint, plan.kick);
+	if (!s->settings.dry_run)
+		kick(s, i, &plan);
 }
 
-/* The resolver heard a stranger: what it says is judged again. */
-static void on_result(struct sync *s, const struct lookup_result *result)
+static void on_result(struct session *s, size_t i, const struct lookup_result *result, void *data)
 {
-	size_t i = result->number;
-	struct sockaddr_storage sa;
-	socklen_t len = endpoint_to_sockaddr(&result->endpoint, &sa);
-	struct endpoint ep = {0}; /* as endpoint.h wants them, whatever came */
-
-	if (i >= s->dev.peers_len || !s->jobs[i].asked || s->jobs[i].done || result->status >= LOOKUP_STATUSES)
-		diex("the resolver says what it was not asked: this is a bug");
-	s->jobs[i].done = true;
-	s->open--;
-	if (result->status != LOOKUP_FOUND)
-		lookup_problem(s, i, (enum lookup_status)result->status);
-	else if (!endpoint_from_sockaddr(&sa, len, &ep) || !endpoint_is_reachable(&ep))
-		lookup_problem(s, i, LOOKUP_BAD_ENDPOINT);
+	if (result->status == LOOKUP_FOUND)
+		apply(s, data, i, result);
 	else
-		apply(s, i, &ep);
-}
-
-/* Asks for as many peers as the channel takes now. */
-static void ask(struct sync *s)
-{
-	for (; s->next < s->dev.peers_len; s->next++) {
-		const struct wg_peer *peer = &s->dev.peers[s->next];
-		struct lookup lookup = {.number = (uint32_t)s->next};
-		int r;
-
-		if (!plan_wants_lookup(peer, &s->options)) {
-			s->fresh++;
-			debug("%s: %s: has a working tunnel: left alone", s->settings.device, peer_text(s, s->next));
-			continue;
-		}
-		memcpy(lookup.key, peer->public_key, KEY_LEN);
-		r = channel_send(s->resolver.channel, &lookup, sizeof(lookup), -1);
-		if (r == -EAGAIN)
-			return;
-		if (r < 0)
-			diex("the resolver is gone");
-		s->jobs[s->next].asked = true;
-		s->open++;
-	}
-}
-
-static void exchange(struct sync *s)
-{
-	struct lookup_result result;
-	int r;
-
-	for (;;) {
-		struct pollfd p = {.fd = s->resolver.channel, .events = POLLIN};
-
-		ask(s);
-		if (s->next < s->dev.peers_len)
-			p.events |= POLLOUT;
-		else if (s->open == 0)
-			return;
-		switch (poll(&p, 1, SILENCE_MS)) {
-		case 0:
-			diex("the resolver says nothing: this is a bug");
-		case -1:
-			if (errno != EINTR)
-				die("poll");
-		}
-		while ((r = channel_recv(s->resolver.channel, &result, sizeof(result), NULL)) > 0)
-			on_result(s, &result);
-		if (r == 0)
-			diex("the resolver is gone");
-	}
+		lookup_problem(s, data, i, (enum lookup_status)result->status);
 }
 
 /* WireGuard says yes to a change for a peer that it does not have (any more). */
-static void confirm(struct sync *s)
+static void confirm(struct session *s, struct sync *y)
 {
 	struct wg_device now = {0};
-	bool any = false;
 
-	for (size_t i = 0; i < s->dev.peers_len; i++)
-		any |= s->jobs[i].set;
-	if (!any)
-		return;
 	device_read(&s->device, &now);
 	for (size_t i = 0; i < s->dev.peers_len; i++) {
 		const uint8_t *key = s->dev.peers[i].public_key;
 		const struct wg_peer *peer;
 
-		if (!s->jobs[i].set)
+		if (y->set[i].family == AF_UNSPEC)
 			continue;
 		/* Nearly always at the same place. */
 		peer = i < now.peers_len && memcmp(now.peers[i].public_key, key, KEY_LEN) == 0 ? &now.peers[i] :
 		                                                                                wgdev_find_peer(&now, key);
 		if (peer == NULL)
-			problem(s, i, "was removed from the device meanwhile");
-		else if (!endpoint_equal(&peer->endpoint, &s->jobs[i].endpoint))
+			problem(s, y, i, "removed", "was removed from the device meanwhile", true);
+		else if (!endpoint_equal(&peer->endpoint, &y->set[i]))
 			debug("%s: %s: has moved on to another endpoint", s->settings.device, peer_text(s, i));
 	}
 	wgdev_free(&now);
 }
 
+static size_t count_fresh(const struct session *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->dev.peers_len; i++) {
+		if (plan_wants_lookup(&s->dev.peers[i], &s->options))
+			continue;
+		n++;
+		debug("%s: %s: has a working tunnel: left alone", s->settings.device, peer_text(s, i));
+	}
+	return n;
+}
+
+static void summarize(const struct session *s, const struct sync *y, size_t fresh)
+{
+	if (s->settings.json)
+		output_json(json_pack("{s:s, s:o, s:b, s:i, s:i, s:o, s:o}", "device", s->settings.device, "zone",
+		    output_name(&s->settings.zone), "dry_run", s->settings.dry_run, "working", (int)fresh, "not_in_zone",
+		    (int)y->by_status[LOOKUP_NOT_IN_ZONE], "changes", y->json_changes, "problems", y->json_problems));
+	else if (y->changes == 0 && y->problems == 0 && isatty(STDOUT_FILENO))
+		/* cron shall hear nothing when nothing changed, but a person waits for a word. */
+		printf("%s: nothing to change: %zu peer%s: %zu connected, %u with the zone's endpoint (%u of them still wait for a "
+		       "handshake), %u not in the zone\n", s->settings.device, s->dev.peers_len, s->dev.peers_len == 1 ? "" : "s",
+		    fresh, y->same, y->waiting, y->by_status[LOOKUP_NOT_IN_ZONE]);
+	output_end();
+}
+
 int sync_main(int argc, char *argv[])
 {
-	static struct sync s;
-	struct sandbox_user owner;
+	static const struct settings_usage usage = {.text = "wgmeet sync DEVICE [OPTION...]", .needs_device = true,
+	    .changes_device = true};
+	static struct session s;
+	struct sync y = {0};
+	size_t fresh;
 
-	settings_read(&s.settings, argc, argv, "wgmeet sync DEVICE [--zone ZONE] [--server ADDR[:PORT]]... [--force]");
-	log_init("wgmeet", s.settings.verbose);
-	/* Before the device is read: the resolver shall never have had a secret in its memory. */
-	resolver_start(&s.settings, &s.resolver);
-	sandbox_enter(SANDBOX_SETTER, wgdev_uapi_owner(s.settings.device, &owner.uid, &owner.gid) ? &owner : NULL);
-	s.options = (struct plan_options){.now_s = (uint64_t)time(NULL), .force = s.settings.force,
-	    .keepalive_s = (uint16_t)s.settings.keepalive_s};
-	device_open(&s.device, s.settings.device, s.settings.family, &s.dev);
-	s.jobs = calloc(s.dev.peers_len + 1, sizeof(*s.jobs));
-	if (s.jobs == NULL)
+	settings_read(&s.settings, argc, argv, &usage);
+	session_start(&s);
+	y.set = calloc(s.dev.peers_len + 1, sizeof(*y.set));
+	if (y.set == NULL)
 		die("out of memory");
-	exchange(&s);
-	resolver_stop(&s.resolver);
-	confirm(&s);
-	say_rest(&s);
-	/* cron shall hear nothing when nothing changed, but a person waits for a word. */
-	if (s.changes == 0 && s.problems == 0 && isatty(STDOUT_FILENO))
-		printf("%s: nothing to change: of %zu peers %u have a working tunnel, %u are not in the zone\n",
-		    s.settings.device, s.dev.peers_len, s.fresh, s.by_status[LOOKUP_NOT_IN_ZONE]);
-	device_close(&s.device);
-	wgdev_free(&s.dev);
-	free(s.jobs);
-	if (fflush(stdout) != 0)
-		die("standard output");
-	return s.problems > 0 ? EXIT_WRONG : EXIT_FINE;
+	if (s.settings.json) {
+		y.json_changes = json_array();
+		y.json_problems = json_array();
+	}
+	if (s.dev.peers_len > 0 && !device_is_up(&s.device))
+		warnx("%s is down: no handshake can begin before `ip link set %s up`", s.settings.device, s.settings.device);
+	fresh = count_fresh(&s);
+	session_lookup(&s, false, on_result, &y);
+	if (y.changes > 0 && !s.settings.dry_run)
+		confirm(&s, &y);
+	say_rest(&s, &y);
+	summarize(&s, &y, fresh);
+	session_end(&s);
+	free(y.set);
+	return y.problems > 0 ? EXIT_WRONG : EXIT_FINE;
 }

@@ -22,7 +22,7 @@ run() {
 }
 
 run unit "$BUILD/test/unit"
-for target in query dump uapi netlink reply; do
+for target in query dump uapi netlink reply conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
 run e2e test/e2e/run.sh

@@ -25,5 +25,7 @@ Suite *suite_query(void);
 Suite *suite_answer(void);
 Suite *suite_plan(void);
 Suite *suite_reply(void);
+Suite *suite_output(void);
+Suite *suite_settings(void);
 
 #endif

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The manuals are clean mdoc, have every option and every key that the programs have, with their ranges, and their
-# example configurations are accepted. Needs neither root nor a network.
+# example configurations are accepted. wgmeet(8) has each verb with an example, and its JSON is JSON, with no field that
+# is not explained. Needs neither root nor a network.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
 . "$(dirname "$0")/e2e.bash" || exit 1
@@ -54,12 +55,54 @@ done
 for option in $(long_options "$BUILD/wgmeetd"); do
 	check "wgmeetd.8 has --$option" has_option wgmeetd.8 "$option"
 done
-for option in $(long_options "$BUILD/wgmeet" sync) $(long_options "$BUILD/wgmeet") version; do
+for option in $(long_options "$BUILD/wgmeet") version; do
 	check "wgmeet.8 has --$option" has_option wgmeet.8 "$option"
 done
-for verb in $("$BUILD/wgmeet" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
-	check "wgmeet.8 has a section on wgmeet $verb" grep -q "^ *wgmeet $verb\$" "$dir/wgmeet.8"
+
+# section VERB - its text, without the headline.
+section() {
+	awk -v headline="   wgmeet $1" '/^ ? ? ?[^ ]/ { on = $0 == headline; next } on' "$dir/wgmeet.8"
+}
+
+# json - the JSON object among a section's text.
+json() {
+	sed -n '/^     {$/,/^     }$/s/^     //p'
+}
+
+# Verbs, from the table's help.
+verbs=$("$BUILD/wgmeet" --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
+same "verbs that are found" 5 "$(wc -w <<<"$verbs")"
+for verb in $verbs; do
+	matches "wgmeet.8: wgmeet $verb is in the synopsis" "^ *wgmeet $verb " "$(sed '/^DESCRIPTION/,$d' "$dir/wgmeet.8")"
+	check "wgmeet.8 has a section on wgmeet $verb" grep -q "^   wgmeet $verb\$" "$dir/wgmeet.8"
+	matches "with an example" "\\$ wgmeet $verb " "$(section "$verb" | grep -F "\$ wgmeet $verb ")"
+	check "and what that prints" test -n "$(section "$verb" | grep -FA1 "\$ wgmeet $verb " | sed 1d)"
+	check "and one of its JSON" test -n "$(section "$verb" | json)"
+	check "and the fields of its JSON" grep -Eq "^   Of ([a-z]+ and )?$verb( |\$)" "$dir/wgmeet.8"
+	matches "and its exit status" "^ +$verb( |\$)" "$(sed '1,/^EXIT STATUS/d; /^[A-Z]/,$d' "$dir/wgmeet.8")"
+	for option in $(long_options "$BUILD/wgmeet" "$verb"); do
+		check "wgmeet.8 has --$option of wgmeet $verb" has_option wgmeet.8 "$option"
+	done
+	[ -n "$(command -v jq)" ] || continue
+	check "its JSON is JSON" jq -e . <<<"$(section "$verb" | json)"
+	for field in $(section "$verb" | json | jq -r '[paths | .[] | strings] | unique | .[]'); do
+		check "its field $field is explained" grep -Eq "^     $field, (string|integer|boolean|object|array)" "$dir/wgmeet.8"
+	done
 done
+
+# Words for programs.
+words=$(sed -nE 's/^[[:space:]]*\[LOOKUP_[A-Z_]*\] = \{"([a-z-]+)".*/\1/p' client/reply.c)
+same "status words found in client/" "$(grep -c '^[[:space:]]*\[LOOKUP_' client/reply.c)" "$(grep -c . <<<"$words")"
+for word in $words; do
+	check "wgmeet.8 has the status word $word" grep -Eq "^     $word( |\$)" "$dir/wgmeet.8"
+done
+
+# What wgmeet name prints needs neither a device nor a network.
+example=$(section name | grep -F '$ wgmeet name ')
+read -ra command <<<"${example#*wgmeet }"
+same "wgmeet name prints what its example says" "$(section name | grep -FA1 "$example" | sed -n 's/^ *//;2p')" \
+	"$("$BUILD/wgmeet" "${command[@]}")"
+same "and that JSON" "$(section name | json)" "$("$BUILD/wgmeet" "${command[@]}" --json)"
 
 # Keys, from the tables themselves.
 server_keys=$(table server)
@@ -69,6 +112,13 @@ same "keys found in server/" "$("$BUILD/wgmeetd" --help | sed '1,/^\[/d' | grep 
 	"$(grep -c . <<<"$server_keys")"
 same "keys found in client/" "$("$BUILD/wgmeet" sync --help | sed '1,/^\[/d' | grep -c '^  --')" \
 	"$(grep -c . <<<"$client_keys")"
+# Those of one peer have no option.
+peer_keys=$(sed -nE 's/^[[:space:]]*\{PEER\("([A-Za-z]+)", .*/\1/p' server/config.c)
+same "keys of a [Peer] found in server/" "$(grep -c '^[[:space:]]*{PEER(' server/config.c)" "$(grep -c . <<<"$peer_keys")"
+sed -n '/^ *The \[Peer\] section/,/^[A-Z]/p' "$dir/wgmeetd.conf.5" >"$dir/peer"
+for key in $peer_keys; do
+	check "wgmeetd.conf.5 has $key of a [Peer]" has_key peer "$key"
+done
 for key in $server_keys; do
 	check "wgmeetd.conf.5 has $key" has_key wgmeetd.conf.5 "$key"
 done
@@ -105,7 +155,7 @@ examples() {
 }
 
 examples wgmeetd.conf.5
-for key in $server_keys; do
+for key in $server_keys $peer_keys; do
 	check "the first example of wgmeetd.conf.5 has $key" grep -q "^$key = " "$dir/example1.conf"
 done
 same "it has two zones" "the configuration is fine: 2 zones" "$("$BUILD/wgmeetd" -c "$dir/example1.conf" --check 2>&1)"

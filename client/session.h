@@ -1,0 +1,36 @@
+/* What sync and status have in common: a resolver, a device that was read, and a question for each peer of it.
+ *
+ *     fork resolver, sandbox, read device --keys--> look-ups, all at once --results--> the verb
+ */
+#ifndef WGMEET_SESSION_H
+#define WGMEET_SESSION_H
+
+#include "device.h"
+#include "plan.h"
+#include "resolve.h"
+
+#define SESSION_NETWORKS 16
+
+struct session {
+	struct settings settings;
+	struct resolver resolver;
+	struct device device;
+	struct wg_device dev;
+	struct plan_options options;
+	struct wg_allowedip own[SESSION_NETWORKS]; /* the device's own networks */
+	size_t own_len;
+};
+
+
+
+/* The resolver is forked before the device is read: it shall never have had a secret in its memory. Without a device in the
+ * settings there is none. */
+void session_start(struct session *s);
+
+/* Looks up all peers, or those that plan_wants_lookup() names; an endpoint inside the tunnel is none. */
+typedef void session_fn(struct session *s, size_t peer, const struct lookup_result *result, void *data);
+void session_lookup(struct session *s, bool all, session_fn *fn, void *data);
+
+void session_end(struct session *s);
+
+#endif
