@@ -8,11 +8,11 @@
 #include "links.h"
 #include "log.h"
 
-/* A change shall be in DNS within a second, with a userspace device within two; so it is looked for more often than
+/* A change shall be in DNS within a second, with a large userspace device within two; so it is looked for more often than
  * that. But reading takes the kernel's rtnl_lock, or the daemon's time: the pause grows until all zones
  * together cost at most a twentieth of a processor. */
 #define PAUSE_MS           250
-#define PAUSE_USERSPACE_MS 1000
+#define PAUSE_USERSPACE_MS 700
 #define COST_FACTOR        20
 
 /* To a daemon that hangs the question stays: it is answered when the daemon goes on. But it may be that nobody remembers

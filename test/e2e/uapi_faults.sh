@@ -48,6 +48,10 @@ not_ready() {
 	done
 }
 
+peer_gone() {
+	[ "$(ask_status "$(peer_name "p$1")" A)" = NXDOMAIN ]
+}
+
 # until_not_ready DESCRIPTION - asks until the SERVFAIL, for 2 seconds at most. Before it there may be the old
 # answers, but nothing else.
 until_not_ready() {
@@ -116,6 +120,10 @@ kill -s CONT "${lab_pid[wghub]}"
 add_peer 3
 check "continued: a change is seen within 2 s" lab_wait 2 peer_served 3
 check "continued: the others are still there" peer_served 1
+
+# A key that is revoked.
+lab_in hub wg set wghub peer "$(lab_pub p3)" remove
+check "removed from the device: out of DNS within 1 s" lab_wait 1 peer_gone 3
 
 # Goes, properly.
 kill "${lab_pid[wghub]}"
