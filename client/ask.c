@@ -16,7 +16,7 @@
 struct asking {
 	struct resolver *r;
 	struct lookup *questions;
-	size_t n, next, open;
+	size_t n, next, open, listed;
 	bool *answered;
 	resolver_fn *fn;
 	void *data;
@@ -29,8 +29,10 @@ static void on_result(struct asking *a, struct lookup_result *result)
 	socklen_t len;
 	bool known = result->number < a->next && !a->answered[result->number] && result->status < LOOKUP_STATUSES;
 
-	if (!known || (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST) ||
-	    memchr(result->allowed, '\0', sizeof(result->allowed)) == NULL)
+	if (!known || !name_is_sound(result->instance.wire, result->instance.len) ||
+	    (result->more != 0 && ++a->listed > LOOKUP_LIST_MAX) || (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST) ||
+	    memchr(result->allowed, '\0', sizeof(result->allowed)) == NULL ||
+	    result->allowed[strspn(result->allowed, "0123456789abcdef.:/,")] != '\0')
 		diex("the resolver says what it was not asked: this is a bug");
 	len = endpoint_to_sockaddr(&result->endpoint, &sa);
 	if (result->status == LOOKUP_FOUND && (a->questions[result->number].kind != LOOKUP_LIST || result->more != 0) &&

@@ -89,6 +89,7 @@ static int run(struct session *s, struct lookup *question)
 {
 	struct found f = {.s = s};
 	json_t *peers = json_array();
+	char name[NAME_TEXT];
 	bool problems;
 
 	session_start(s);
@@ -107,7 +108,8 @@ static int run(struct session *s, struct lookup *question)
 	if (f.end == LOOKUP_NOT_IN_ZONE && question->kind == LOOKUP_LIST)
 		warnx("the zone has no list of its peers: it has none, more than the registry lists, or it is another zone");
 	else if (f.end != LOOKUP_FOUND)
-		warnx("%s", lookup_status_text((enum lookup_status)f.end));
+		warnx("%s: %s", f.len > 0 ? name_to_text(&f.results[0].instance, name) : "the zone",
+		    lookup_status_text((enum lookup_status)f.end));
 	if (s->settings.json)
 		output_json(json_pack("{s:o, s:s, s:O}", "zone", output_name(&s->settings.zone), "status",
 		    lookup_status_word((enum lookup_status)f.end), "peers", peers));

@@ -19,7 +19,7 @@ static const struct {
     {"status", status_main, "DEVICE", "each peer: what the device has, what DNS says, what sync would do"},
     {"browse", browse_main, "[DEVICE]", "all peers of the zone"},
     {"lookup", lookup_main, "KEY|NAME [DEVICE]", "one peer, as DNS has it"},
-    {"name", name_main, "KEY [DEVICE]", "its name in DNS, for dig or a stock Endpoint ="},
+    {"name", name_main, "KEY|NAME [DEVICE]", "its name in DNS, for dig or a stock Endpoint ="},
 };
 
 static void print_usage(FILE *out)

@@ -22,7 +22,6 @@
 #define TYPE_AAAA  28
 #define TYPE_SRV   33
 #define AGAIN      2
-#define LIST_MAX   1024 /* targets that a message over TCP can hold, and some */
 
 enum slot_state { FREE, TO_ASK, ASKING, ANSWERED };
 
@@ -57,7 +56,7 @@ struct resolving {
 	unsigned to_ask;
 	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the asker */
 	/* The list that is being looked up, and the slot that asked for it. */
-	struct name list[LIST_MAX];
+	struct name list[LOOKUP_LIST_MAX];
 	size_t list_len, list_next, list_open;
 	struct in_flight *list_slot;
 	bool asker_gone;
@@ -262,7 +261,7 @@ static void on_list(void *arg, enum lookup_status status, const uint8_t *msg, si
 	struct resolving *r = f->r;
 
 	if (status == LOOKUP_FOUND)
-		status = reply_read_list(msg, len, &f->name, r->list, LIST_MAX, &r->list_len);
+		status = reply_read_list(msg, len, &f->name, r->list, LOOKUP_LIST_MAX, &r->list_len);
 	finish(f, status);
 	if (f->state == ANSWERED)
 		r->list_open = r->list_len;

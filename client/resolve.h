@@ -14,6 +14,8 @@
 #include "reply.h"
 #include "settings.h"
 
+#define LOOKUP_LIST_MAX 1024 /* results of a list: the targets that a message over TCP can hold, and some */
+
 enum lookup_kind {
 	LOOKUP_KEY,  /* a peer by its public key */
 	LOOKUP_NAME, /* an instance's whole name */

@@ -1,6 +1,7 @@
 #include "conf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <ini.h>
 #include <net/if.h>
@@ -8,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "name.h"
@@ -221,7 +225,7 @@ static int on_key(void *user, const char *section, const char *key, const char *
 		if (known_section(c, section))
 			f->target = c->begin(section, c->data);
 		else
-			conf_wrong(c, c->line, *section == '\0' ? "a key before the first section%s" :
+			conf_wrong(c, *section == '\0' ? c->line : f->section_line, *section == '\0' ? "a key before the first section%s" :
 			                                          "there is no section [%s]", section);
 		if (f->target != NULL)
 			f->target->line = c->line;
@@ -243,9 +247,30 @@ static int on_key(void *user, const char *section, const char *key, const char *
 	return 1;
 }
 
+/* No pipe or device but /dev/null: a daemon that reads it again shall not wait for one. */
+static FILE *open_regular(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
+	struct stat st;
+	FILE *fp = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	else
+		fp = fdopen(fd, "r");
+	if (fp == NULL) {
+		err = errno;
+		close(fd);
+		errno = err;
+	}
+	return fp;
+}
+
 int conf_read(struct conf *c, const char *path)
 {
-	struct file f = {.c = c, .fp = fopen(path, "re"), .fresh = true};
+	struct file f = {.c = c, .fp = open_regular(path), .fresh = true};
 	int line;
 
 	if (f.fp == NULL)

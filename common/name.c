@@ -103,6 +103,15 @@ bool name_prepend(const void *label, size_t len, const struct name *parent, stru
 	return true;
 }
 
+bool name_is_sound(const uint8_t *wire, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && wire[at] != 0 && wire[at] <= NAME_LABEL)
+		at += wire[at] + 1u;
+	return at + 1 == len && wire[at] == 0;
+}
+
 bool name_equal(const struct name *a, const struct name *b)
 {
 	return a->len == b->len && memcmp(a->wire, b->wire, a->len) == 0;

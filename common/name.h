@@ -30,6 +30,9 @@ const char *name_to_text(const struct name *name, char out[NAME_TEXT]);
 /* child = label.parent; false if it would be too long. The label may hold any octet, and is lowered. */
 bool name_prepend(const void *label, size_t len, const struct name *parent, struct name *out);
 
+/* Are these `len` octets a name, with its final 0 at their end? */
+bool name_is_sound(const uint8_t *wire, size_t len);
+
 bool name_equal(const struct name *a, const struct name *b);
 /* Is it `zone` or below? */
 bool name_is_within(const struct name *name, const struct name *zone);

@@ -27,7 +27,7 @@ static void on_link(enum links_event event, const char *name, void *data)
 			continue;
 		if ((event == LINKS_ADDRESS || event == LINKS_LOST) && z->conf->self.is_auto)
 			observed_forget(z);
-		else if (event != LINKS_LOST && strcmp(name, z->conf->device) != 0)
+		else if (event == LINKS_ADDRESS || (event != LINKS_LOST && strcmp(name, z->conf->device) != 0))
 			continue;
 		z->due_ms = 0;
 	}

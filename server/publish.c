@@ -13,7 +13,7 @@
 #include "state.h"
 #include "worker.h"
 
-#define FLUSH_MS 5000 /* for a worker to take one message */
+#define FLUSH_MS 10000 /* for the workers to take all zones */
 
 void publish_die_of_worker(const struct observer *o, bool gone)
 {
@@ -130,11 +130,13 @@ static bool is_taken(const struct observer *o, size_t worker)
 
 void publish_flush(struct observer *o)
 {
+	int64_t deadline_ms = observed_now_ms() + FLUSH_MS;
+
 	for (size_t i = 0; i < o->workers_len; i++) {
 		while (!is_taken(o, i)) {
 			struct pollfd p = {.fd = o->workers[i].channel, .events = POLLOUT};
 
-			if (poll(&p, 1, FLUSH_MS) == 0)
+			if (poll(&p, 1, FLUSH_MS) == 0 || observed_now_ms() > deadline_ms)
 				diex("worker %zu does not take the zones: stopping", i);
 			for (size_t j = 0; j < CONFIG_ZONES; j++)
 				publish_hand_over(o, j, i);

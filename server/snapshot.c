@@ -13,15 +13,6 @@ static bool within(uint64_t off, uint64_t len, uint64_t size)
 	return off <= size && len <= size - off;
 }
 
-static bool is_name(const uint8_t *name, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len && name[at] != 0 && name[at] <= NAME_LABEL)
-		at += name[at] + 1u;
-	return at + 1 == len && name[at] == 0;
-}
-
 static bool names_are_sound(const struct snapshot *s, size_t size)
 {
 	const struct snapshot_name *names = (const void *)((const uint8_t *)s + s->names_off);
@@ -46,7 +37,7 @@ static bool is_sound(const struct snapshot *s, size_t size)
 	uint64_t slots = (uint64_t)s->index_mask + 1;
 
 	if (s->magic != SNAPSHOT_MAGIC || s->size != size || s->service_len != s->apex_len + RECORDS_SERVICE_LEN ||
-	    !is_name(s->apex, s->apex_len) || !is_name(s->service, s->service_len))
+	    !name_is_sound(s->apex, s->apex_len) || !name_is_sound(s->service, s->service_len))
 		return false;
 	if (s->state == SNAPSHOT_NOT_READY)
 		return true;

@@ -395,6 +395,8 @@ static size_t put_extras(uint8_t *to, const struct builder *b, const struct stat
 
 	if (set->type == LDNS_RR_TYPE_SRV)
 		return put_extras_of(to, n, is_behind_srv);
+	if (set->type != LDNS_RR_TYPE_NS && !is_list(b, n, set))
+		return 0;
 	for (size_t i = 0; i < b->names_len; i++) {
 		uint8_t *here = to != NULL ? to + at : NULL;
 

@@ -257,12 +257,29 @@ START_TEST(equal_is_equal_in_every_octet)
 }
 END_TEST
 
+START_TEST(octets_that_are_no_name_are_told_from_one)
+{
+	static const uint8_t sound[] = {1, 'a', 0}, open_end[] = {1, 'a', 1}, beyond[] = {5, 'a', 0}, long_label[] = {251, 'a', 0},
+	    early_end[] = {0, 1, 'a', 0};
+
+	ck_assert(name_is_sound(sound, sizeof(sound)));
+	ck_assert(name_is_sound(sound + 2, 1));
+	ck_assert(!name_is_sound(sound, 0));
+	ck_assert(!name_is_sound(sound, 2));
+	ck_assert(!name_is_sound(open_end, sizeof(open_end)));
+	ck_assert(!name_is_sound(beyond, sizeof(beyond)));
+	ck_assert(!name_is_sound(long_label, sizeof(long_label)));
+	ck_assert(!name_is_sound(early_end, sizeof(early_end)));
+}
+END_TEST
+
 Suite *suite_name(void)
 {
 	Suite *s = suite_create("name");
 	TCase *t = tcase_create("name");
 
 	suite_add_tcase(s, t);
+	tcase_add_test(t, octets_that_are_no_name_are_told_from_one);
 	tcase_add_test(t, text_reads_as_wire);
 	tcase_add_test(t, text_that_is_no_name_is_refused);
 	tcase_add_test(t, a_label_has_at_most_63_octets);

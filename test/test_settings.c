@@ -465,7 +465,7 @@ START_TEST(each_problem_of_the_file_is_said_with_its_line)
 {
 	static const char *const what[] = {"conf:1: a key before", "conf:3: Server = x: ", "conf:4: Keepalive = 65536: ",
 	    "conf:5: FwMark = on: ", "conf:6: Verbose = maybe: ", "conf:7: there is no key Device in [Client]",
-	    "conf:8: neither", "conf:10: there is no section [Registry]", "conf:12: Zone = a..b: ", "conf:13: Zone is given twice",
+	    "conf:8: neither", "conf:9: there is no section [Registry]", "conf:12: Zone = a..b: ", "conf:13: Zone is given twice",
 	    "10 errors, nothing done"};
 
 	write_conf("Zone = x\n"
