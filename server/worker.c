@@ -20,7 +20,7 @@
 struct worker {
 	int channel, epoll;
 	const struct listener *listeners;
-	size_t listeners_len, zones_len;
+	size_t zones_len;
 	struct answer_zones zones;
 	const struct snapshot *by_number[ANSWER_ZONES];
 	struct counters counters;
@@ -100,8 +100,7 @@ void worker_run(unsigned number, int channel, const struct listener *listeners, 
 {
 	static char name[32];
 	struct epoll_event events[EVENTS];
-	struct worker w = {.channel = channel, .listeners = listeners, .listeners_len = listeners_len,
-	    .zones_len = zones_len};
+	struct worker w = {.channel = channel, .listeners = listeners, .zones_len = zones_len};
 
 	snprintf(name, sizeof(name), "wgmeetd: worker %u", number);
 	log_name(name);
