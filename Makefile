@@ -22,7 +22,7 @@ ifneq ($(SAN),)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libsodium
+COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libseccomp libsodium
 SERVER_LIBS := $(COMMON_LIBS) ldns
 CLIENT_LIBS := $(COMMON_LIBS) ldns libcares jansson
 TEST_LIBS   := $(SERVER_LIBS) libcares jansson check
@@ -45,11 +45,12 @@ WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/q
 
 all: $(BUILD)/wgmeetd $(BUILD)/wgmeet
 
-# common/ sees common/, a program sees itself and common/, tests see all.
-$(BUILD)/common/%.o: INCLUDE = -Icommon
-$(BUILD)/server/%.o: INCLUDE = -Iserver -Icommon
-$(BUILD)/client/%.o: INCLUDE = -Iclient -Icommon
-$(BUILD)/test/%.o:   INCLUDE = -Itest -Iserver -Iclient -Icommon
+# common/ sees common/, a program sees itself and common/, tests see all. A library's header may have the name of ours:
+# ours is "seccomp.h", and libseccomp's <seccomp.h>.
+$(BUILD)/common/%.o: INCLUDE = -iquote common
+$(BUILD)/server/%.o: INCLUDE = -iquote server -iquote common
+$(BUILD)/client/%.o: INCLUDE = -iquote client -iquote common
+$(BUILD)/test/%.o:   INCLUDE = -iquote test -iquote server -iquote client -iquote common
 
 $(BUILD)/%.o: %.c | packages
 	$(call say,CC)

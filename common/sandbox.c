@@ -17,16 +17,18 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "seccomp.h"
 
 static const struct powers {
-	bool net_admin;  /* keeps CAP_NET_ADMIN, if it has it */
+	int capability;  /* that it keeps, if it has it; -1: none */
 	bool empty_root; /* sees no file */
 } powers[] = {
-    [SANDBOX_OBSERVER] = {.net_admin = true},
-    [SANDBOX_READER] = {0},
-    [SANDBOX_WORKER] = {.empty_root = true},
-    [SANDBOX_SETTER] = {.net_admin = true},
-    [SANDBOX_RESOLVER] = {.empty_root = true},
+    [SANDBOX_OBSERVER] = {.capability = CAP_NET_ADMIN},
+    [SANDBOX_READER] = {.capability = -1},
+    [SANDBOX_WORKER] = {.capability = -1, .empty_root = true},
+    [SANDBOX_BINDER] = {.capability = CAP_NET_RAW, .empty_root = true},
+    [SANDBOX_SETTER] = {.capability = CAP_NET_ADMIN},
+    [SANDBOX_RESOLVER] = {.capability = -1, .empty_root = true},
 };
 
 static bool find_number(const char *text, struct sandbox_user *out)
@@ -126,7 +128,7 @@ static void verify(const struct powers *p, const struct sandbox_user *user)
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		if (capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) != 0 && !(p->net_admin && cap == CAP_NET_ADMIN))
+		if (capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) != 0 && cap != p->capability)
 			diex("capability %d did not drop", cap);
 }
 
@@ -134,19 +136,20 @@ void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
 {
 	const struct powers *p = &powers[role];
 	bool root = geteuid() == 0;
-	bool net_admin = p->net_admin && sandbox_has_net_admin();
+	bool keeps;
 
 	if (!root)
 		user = NULL;
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
+	keeps = p->capability >= 0 && capng_have_capability(CAPNG_EFFECTIVE, (unsigned)p->capability) != 0;
 	if (p->empty_root)
 		leave_session();
 	if (p->empty_root && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_CHROOT) != 0)
 		enter_empty_root();
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (net_admin)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+	if (keeps)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)p->capability);
 	if (user != NULL) {
 		if (capng_change_id((int)user->uid, (int)user->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
 			die("cannot become user %u", (unsigned)user->uid);
@@ -162,4 +165,5 @@ void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
 	if (setrlimit(RLIMIT_CORE, &(struct rlimit){0}) < 0)
 		die("setrlimit");
 	verify(p, user);
+	seccomp_enter(role);
 }

@@ -4,10 +4,12 @@
  *     observer   ObserverUser          CAP_NET_ADMIN   the host's
  *     reader     ObserverUser          none            the host's      (an observer of files only)
  *     worker     User                  none            empty
+ *     binder     User                  CAP_NET_RAW     empty           (binds sockets to devices)
  *     setter     as started            CAP_NET_ADMIN   the host's
  *     resolver   nobody                none            empty
  *
- * The two that face the network have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no /proc/PID/mem by others of the same user), no core file. A
+ * Those with the empty root have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no
+ * /proc/PID/mem by others of the same user), no core file, and no system call that the role does not need (seccomp.h). A
  * program that was not started as root keeps its user, and the directory too if it may not change it.
  */
 #ifndef WGMEET_SANDBOX_H
@@ -21,6 +23,7 @@ enum sandbox_role {
 	SANDBOX_OBSERVER,
 	SANDBOX_READER,
 	SANDBOX_WORKER,
+	SANDBOX_BINDER,
 	SANDBOX_SETTER,
 	SANDBOX_RESOLVER,
 };

@@ -27,7 +27,7 @@ for header in server/*.h client/*.h; do
 		fi
 	done
 done
-for lib in libmnl:common/wgdev_kernel.c netlink/netlink.h:common/links.c ares.h:client/dns.c ini.h:common/conf.c; do
+for lib in seccomp.h:common/seccomp.c libmnl:common/wgdev_kernel.c netlink/netlink.h:common/links.c ares.h:client/dns.c ini.h:common/conf.c; do
 	users=$(grep -lE "#include <${lib%%:*}" common/*.[ch] server/*.[ch] client/*.[ch] 2>/dev/null || true)
 	if [ "$users" != "${lib#*:}" ]; then
 		echo "check-layers: ${lib%%:*} is for ${lib#*:} alone, and is in: $users" >&2

@@ -7,7 +7,7 @@ tell=
 [ "$1" = --tell ] && { tell=1; shift; }
 
 build="gcc libc6-dev make pkg-config libc-ares-dev libldns-dev libmnl-dev libnl-3-dev libnl-route-3-dev libinih-dev
-	libcap-ng-dev libjansson-dev libsodium-dev check"
+	libcap-ng-dev libseccomp-dev libjansson-dev libsodium-dev check"
 net="wireguard-tools nftables iproute2 iputils-ping bind9-dnsutils util-linux procps"
 
 # The kernel's WireGuard where devices of it can be made, else the one in userspace.
