@@ -379,7 +379,7 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 	if (r->epoll < 0)
 		die("epoll_create1");
 	r->dns = dns_open(r->settings, r->epoll, mark_socket, r); /* reads resolv.conf, which is out of sight afterwards */
-	sandbox_enter(SANDBOX_RESOLVER, user);
+	sandbox_enter(SANDBOX_RESOLVER, user, NULL);
 	while (!r->asker_gone) {
 		int n;
 

@@ -14,7 +14,7 @@ void session_start(struct session *s)
 
 	log_init("wgmeet", s->settings.verbose);
 	resolver_start(&s->settings, &s->resolver);
-	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL);
+	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL, NULL);
 	s->options = (struct plan_options){.now_s = (uint64_t)time(NULL), .force = s->settings.force,
 	    .keepalive_s = (uint16_t)s->settings.keepalive_s};
 	if (s->settings.device[0] != '\0')

@@ -16,19 +16,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "landlock.h"
 #include "log.h"
 #include "seccomp.h"
 
 static const struct powers {
 	int capability;  /* that it keeps, if it has it; -1: none */
 	bool empty_root; /* sees no file */
+	bool tcp;        /* makes connections */
 } powers[] = {
     [SANDBOX_OBSERVER] = {.capability = CAP_NET_ADMIN},
     [SANDBOX_READER] = {.capability = -1},
     [SANDBOX_WORKER] = {.capability = -1, .empty_root = true},
     [SANDBOX_BINDER] = {.capability = CAP_NET_RAW, .empty_root = true},
     [SANDBOX_SETTER] = {.capability = CAP_NET_ADMIN},
-    [SANDBOX_RESOLVER] = {.capability = -1, .empty_root = true},
+    [SANDBOX_RESOLVER] = {.capability = -1, .empty_root = true, .tcp = true},
 };
 
 static bool find_number(const char *text, struct sandbox_user *out)
@@ -132,7 +134,7 @@ static void verify(const struct powers *p, const struct sandbox_user *user)
 			diex("capability %d did not drop", cap);
 }
 
-void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
+void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, const char *writable)
 {
 	const struct powers *p = &powers[role];
 	bool root = geteuid() == 0;
@@ -165,5 +167,6 @@ void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user)
 	if (setrlimit(RLIMIT_CORE, &(struct rlimit){0}) < 0)
 		die("setrlimit");
 	verify(p, user);
+	landlock_enter(!p->empty_root, writable, p->tcp);
 	seccomp_enter(role);
 }

@@ -1,16 +1,17 @@
 /* What each process may do: one table of powers, entered once and for good. Whatever does not drop is fatal.
  *
- *     role       user                  capabilities    root directory
- *     observer   ObserverUser          CAP_NET_ADMIN   the host's
- *     reader     ObserverUser          none            the host's      (an observer of files only)
- *     worker     User                  none            empty
- *     binder     User                  CAP_NET_RAW     empty           (binds sockets to devices)
- *     setter     as started            CAP_NET_ADMIN   the host's
- *     resolver   nobody                none            empty
+ *     role       user                  capabilities    root directory    files
+ *     observer   ObserverUser          CAP_NET_ADMIN   the host's        reads; writes below the state directory
+ *     reader     ObserverUser          none            the host's        the same (an observer of files only)
+ *     worker     User                  none            empty             none
+ *     binder     User                  CAP_NET_RAW     empty             none (binds sockets to devices)
+ *     setter     as started            CAP_NET_ADMIN   the host's        reads
+ *     resolver   nobody                none            empty             none
  *
  * Those with the empty root have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no
- * /proc/PID/mem by others of the same user), no core file, and no system call that the role does not need (seccomp.h). A
- * program that was not started as root keeps its user, and the directory too if it may not change it.
+ * /proc/PID/mem by others of the same user), no core file, and no system call that the role does not need (seccomp.h).
+ * A program that was not started as root keeps its user, and the directory too if it may not change it; the files are
+ * out of its reach all the same where the kernel has Landlock (landlock.h).
  */
 #ifndef WGMEET_SANDBOX_H
 #define WGMEET_SANDBOX_H
@@ -40,8 +41,9 @@ bool sandbox_find_user(const char *text, struct sandbox_user *out);
  * error are something. SIGCHLD and SIGPIPE are as this project expects them. */
 void sandbox_start(void);
 
-/* `user` NULL, or a process that is not root: the user stays. Dies if anything fails. */
-void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user);
+/* `user` NULL, or a process that is not root: the user stays. `writable`: the directory in which it may write, or NULL. Dies
+ * if anything fails. */
+void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, const char *writable);
 
 bool sandbox_has_net_admin(void);
 

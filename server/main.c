@@ -173,7 +173,7 @@ int main(int argc, char *argv[])
 	}
 	check_capability(&config);
 	if (config.print_zone) {
-		sandbox_enter(role_of(&config), NULL);
+		sandbox_enter(role_of(&config), NULL, NULL);
 		print_zones(&config);
 		return EXIT_FINE;
 	}
@@ -185,7 +185,8 @@ int main(int argc, char *argv[])
 		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
 	start_workers(&config, &worker_user, workers);
-	sandbox_enter(role_of(&config), &observer_user);
+	sandbox_enter(role_of(&config), &observer_user,
+	    *config.server.state_directory != '\0' ? config.server.state_directory : NULL);
 	observer_run(&config, argc, argv, workers, config.server.workers);
 	return EXIT_FINE;
 }

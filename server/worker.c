@@ -110,7 +110,7 @@ void worker_run(unsigned number, int channel, const struct listener *listeners, 
 		die("epoll_create1");
 	watch(&w, channel, CHANNEL_EVENT);
 	tcp_init(w.epoll);
-	sandbox_enter(SANDBOX_WORKER, user);
+	sandbox_enter(SANDBOX_WORKER, user, NULL);
 
 	/* Until the observer has said of each zone whether it is ready, a query for it would be refused. */
 	for (size_t taken = 0; taken < zones_len; taken += take_snapshots(&w))

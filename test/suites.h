@@ -16,6 +16,7 @@ Suite *suite_records(void);
 Suite *suite_channel(void);
 Suite *suite_sandbox(void);
 Suite *suite_seccomp(void);
+Suite *suite_landlock(void);
 Suite *suite_links(void);
 Suite *suite_zone(void);
 Suite *suite_zone_records(void);

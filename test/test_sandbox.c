@@ -63,7 +63,7 @@ static pid_t enter(enum sandbox_role role, const struct sandbox_user *user, void
 		close(ready[0]);
 		if (before != NULL)
 			before();
-		sandbox_enter(role, user);
+		sandbox_enter(role, user, NULL);
 		for (;;) /* every role may write */
 			if (write(ready[1], much, sizeof(much)) < 0)
 				_exit(98);
@@ -342,7 +342,7 @@ static void no_place(void *arg)
 	CHILD_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	CHILD_CHECK(mount("none", "/run", "tmpfs", MS_RDONLY, NULL) == 0);
 	CHILD_CHECK(mount("none", "/tmp", "tmpfs", MS_RDONLY, NULL) == 0);
-	sandbox_enter(SANDBOX_WORKER, &someone);
+	sandbox_enter(SANDBOX_WORKER, &someone, NULL);
 }
 
 START_TEST(what_does_not_drop_is_fatal)

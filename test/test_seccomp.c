@@ -398,7 +398,7 @@ static void enter_and_call(void *arg)
 	void (*fn)(void) = *(void (*const *)(void))arg;
 
 	prepare();
-	sandbox_enter(role_now, NULL);
+	sandbox_enter(role_now, NULL, NULL);
 	fn();
 }
 
@@ -473,7 +473,7 @@ static void enter_with_sigsys_blocked(void *arg)
 	signal(SIGSYS, SIG_IGN);
 	sigfillset(&set);
 	CHILD_CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-	sandbox_enter(SANDBOX_READER, NULL);
+	sandbox_enter(SANDBOX_READER, NULL, NULL);
 	call_kill();
 }
 
