@@ -411,9 +411,9 @@ void resolver_start(const struct settings *settings, struct resolver *out)
 	struct sandbox_user user = {0};
 	int channel[2], mark[2] = {-1, -1};
 
-	if (geteuid() == 0 && !sandbox_find_user(settings->user, &user))
+	if (sandbox_changes_user() && !sandbox_find_user(settings->user, &user))
 		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", settings->user);
-	if (geteuid() == 0 && user.uid == 0)
+	if (sandbox_changes_user() && user.uid == 0)
 		die_usage("the resolver shall not be root: name another user with --user");
 	channel_pair(channel);
 	if (settings->fwmark != 0)

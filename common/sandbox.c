@@ -72,6 +72,12 @@ bool sandbox_has_net_admin(void)
 	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
 }
 
+bool sandbox_changes_user(void)
+{
+	return geteuid() == 0 || (capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) != 0 &&
+	                             capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) != 0);
+}
+
 void sandbox_start(void)
 {
 	int fd;
@@ -130,21 +136,25 @@ static void verify(const struct powers *p, const struct sandbox_user *user)
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		if (capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) != 0 && cap != p->capability)
+		if ((capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) != 0 && cap != p->capability) ||
+		    capng_have_capability(CAPNG_INHERITABLE, (unsigned)cap) != 0) /* without it none is ambient either */
 			diex("capability %d did not drop", cap);
 }
 
 void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, const char *writable)
 {
 	const struct powers *p = &powers[role];
-	bool root = geteuid() == 0;
-	bool keeps;
+	bool keeps, bounding;
 
-	if (!root)
+	if (!sandbox_changes_user())
 		user = NULL;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		die("cannot drop ambient capabilities");
 	if (capng_get_caps_process() < 0)
 		diex("cannot read the capabilities");
 	keeps = p->capability >= 0 && capng_have_capability(CAPNG_EFFECTIVE, (unsigned)p->capability) != 0;
+	/* The bounding set takes CAP_SETPCAP to clear; without it there is nothing to gain from the set either. */
+	bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
 	if (p->empty_root)
 		leave_session();
 	if (p->empty_root && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_CHROOT) != 0)
@@ -153,14 +163,10 @@ void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, cons
 	if (keeps)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)p->capability);
 	if (user != NULL) {
-		if (capng_change_id((int)user->uid, (int)user->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+		if (capng_change_id((int)user->uid, (int)user->gid, CAPNG_DROP_SUPP_GRP | (bounding ? CAPNG_CLEAR_BOUNDING : 0)) != 0)
 			die("cannot become user %u", (unsigned)user->uid);
-	} else {
-		/* The bounding set takes CAP_SETPCAP to clear; without it there is nothing to gain from the set either. */
-		if (capng_apply(root ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) != 0)
-			die("cannot drop capabilities");
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-			die("cannot drop ambient capabilities");
+	} else if (capng_apply(bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) != 0) {
+		die("cannot drop capabilities");
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		die("prctl");

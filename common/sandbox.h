@@ -10,8 +10,8 @@
  *
  * Those with the empty root have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no
  * /proc/PID/mem by others of the same user), no core file, and no system call that the role does not need (seccomp.h).
- * A program that was not started as root keeps its user, and the directory too if it may not change it; the files are
- * out of its reach all the same where the kernel has Landlock (landlock.h).
+ * A program that was not started as root keeps its user and the directory unless it has the capabilities to change them;
+ * the files are out of its reach all the same where the kernel has Landlock (landlock.h).
  */
 #ifndef WGMEET_SANDBOX_H
 #define WGMEET_SANDBOX_H
@@ -41,7 +41,10 @@ bool sandbox_find_user(const char *text, struct sandbox_user *out);
  * error are something. SIGCHLD and SIGPIPE are as this project expects them. */
 void sandbox_start(void);
 
-/* `user` NULL, or a process that is not root: the user stays. `writable`: the directory in which it may write, or NULL. Dies
+/* May this process become another user? Root may, and who has CAP_SETUID and CAP_SETGID. */
+bool sandbox_changes_user(void);
+
+/* `user` NULL, or a process that may not change it: the user stays. `writable`: the directory in which it may write, or NULL. Dies
  * if anything fails. */
 void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, const char *writable);
 

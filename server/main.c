@@ -36,11 +36,11 @@ static void print_zones(struct config *config)
 	}
 }
 
-static struct sandbox_user find_user(const char *name, const char *option)
+static struct sandbox_user find_user(const char *name, const char *option, bool changes)
 {
 	struct sandbox_user user = {.uid = geteuid(), .gid = getegid()};
 
-	if (geteuid() == 0 && !sandbox_find_user(name, &user))
+	if (changes && !sandbox_find_user(name, &user))
 		die_usage("there is no user %s: `useradd --system --no-create-home --shell /usr/sbin/nologin %s`, or name "
 		          "another with --%s (a number will do)", name, name, option);
 	return user;
@@ -177,15 +177,16 @@ int main(int argc, char *argv[])
 		print_zones(&config);
 		return EXIT_FINE;
 	}
-	worker_user = find_user(config.server.user, "user");
-	observer_user = find_user(config.server.observer_user, "observer-user");
+	worker_user = find_user(config.server.user, "user", sandbox_changes_user());
+	observer_user = find_user(config.server.observer_user, "observer-user", geteuid() == 0);
 	observer_user = observer_user_of(&config, observer_user);
-	if (geteuid() == 0 && (worker_user.uid == 0 || worker_user.uid == observer_user.uid))
+	if (sandbox_changes_user() && (worker_user.uid == 0 || worker_user.uid == observer_user.uid))
 		die_usage("the workers shall be neither root nor the observer's user (%u): name another with --user",
 		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
 	start_workers(&config, &worker_user, workers);
-	sandbox_enter(role_of(&config), &observer_user,
+	/* Not root, but allowed to change users: that is for the workers. */
+	sandbox_enter(role_of(&config), geteuid() == 0 ? &observer_user : NULL,
 	    *config.server.state_directory != '\0' ? config.server.state_directory : NULL);
 	observer_run(&config, argc, argv, workers, config.server.workers);
 	return EXIT_FINE;

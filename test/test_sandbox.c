@@ -423,6 +423,36 @@ static void ambient(void *arg)
 	leave(pid);
 }
 
+/* Not root, but with root's power to become another user, and to see no files. */
+static void ambient_user(void *arg)
+{
+	static const struct sandbox_user other = {64903, 64904};
+	int i = *(const int *)arg;
+	pid_t pid;
+
+	need_root();
+	ambient_caps = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SYS_CHROOT;
+	pid = enter(roles[i].role, &other, become_someone_with_caps);
+	check_user(pid, &other);
+	check_capabilities(pid, kept(i));
+	check_always(pid);
+	if (roles[i].empty_root)
+		check_empty_root(pid);
+	leave(pid);
+	/* One of the two is not enough, and no harm. */
+	ambient_caps = 1u << CAP_SETUID;
+	pid = enter(roles[i].role, &other, become_someone_with_caps);
+	check_user(pid, &someone);
+	check_capabilities(pid, 0);
+	leave(pid);
+}
+
+START_TEST(who_may_becomes_another_user_and_keeps_no_more)
+{
+	util_in_child("who_may_becomes_another_user_and_keeps_no_more", ambient_user, &_i);
+}
+END_TEST
+
 START_TEST(an_ambient_capability_is_kept_where_it_is_needed_and_no_longer_ambient)
 {
 	util_in_child("an_ambient_capability_is_kept_where_it_is_needed_and_no_longer_ambient", ambient, &_i);
@@ -469,5 +499,6 @@ Suite *suite_sandbox(void)
 	tcase_add_test(t, what_does_not_drop_is_fatal);
 	tcase_add_loop_test(t, who_is_not_root_keeps_his_user_and_has_no_powers, 0, COUNT(roles));
 	tcase_add_loop_test(t, an_ambient_capability_is_kept_where_it_is_needed_and_no_longer_ambient, 0, COUNT(roles));
+	tcase_add_loop_test(t, who_may_becomes_another_user_and_keeps_no_more, 0, COUNT(roles));
 	return s;
 }
