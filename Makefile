@@ -89,11 +89,15 @@ $(BUILD)/test/memscan: $(BUILD)/test/e2e/memscan.o
 	$(call say,LD)
 	$(LINK)
 
+$(BUILD)/test/confine: $(BUILD)/test/e2e/confine.o
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,libseccomp)
+
 $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan kernel_test \
+tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan confine kernel_test \
 	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo

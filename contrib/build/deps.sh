@@ -22,7 +22,7 @@ wireguard() {
 case $1 in
 build) want=$build ;;
 demo) want="$build $net $(wireguard)" ;;
-check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin qemu-system-x86 busybox-static cpio kmod gzip" ;;
+check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip" ;;
 *) echo "usage: deps.sh [--tell] build|demo|check" >&2; exit 2 ;;
 esac
 

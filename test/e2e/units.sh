@@ -6,12 +6,13 @@
 . "$(dirname "$0")/e2e.bash" || exit 1
 e2e_enter "$@"
 [ -x "$BUILD/test/mock" ] || e2e_skip "no $BUILD/test/mock: make tests"
-cp "$BUILD/test/mock" "$BIN/"
+cp "$BUILD/test/mock" "$BUILD/test/confine" "$BIN/" || lab_die "make tests first"
 contrib=$ROOT/contrib/systemd
 program=/usr/local/bin/wgmeet
+server_program=/usr/local/sbin/wgmeetd
 
-setting() { # KEY - the last value
-	sed -n "s/^$1=//p" "$LAB/units/wgmeet-sync@.service" | tail -n 1
+setting() { # KEY [UNIT] - the last value
+	sed -n "s/^$1=//p" "$LAB/units/${2:-wgmeet-sync@.service}" | tail -n 1
 }
 
 # line_of REGEX - the README's.
@@ -19,27 +20,81 @@ line_of() {
 	sed -nE "s/^    ($1)\$/\\1/p" "$contrib/README"
 }
 
-mkdir "$LAB/units"
-for unit in wgmeet-sync@.service wgmeet-sync@.timer; do
-	sed "s|$program|$BIN/wgmeet|" "$contrib/$unit" >"$LAB/units/$unit"
+mkdir -p "$LAB/units/wgmeetd.service.d"
+for unit in wgmeet-sync@.service wgmeet-sync@.timer wgmeetd.service wgmeetd-userspace.conf; do
+	sed "s|$program|$BIN/wgmeet|; s|$server_program|$BIN/wgmeetd|" "$contrib/$unit" >"$LAB/units/$unit"
 done
 same "the units name the program as make install does" "$program sync %I" \
 	"$(sed -n 's/^ExecStart=//p' "$contrib/wgmeet-sync@.service")"
+same "and wgmeetd's, too" "$server_program" "$(sed -n 's/^ExecStart=//p' "$contrib/wgmeetd.service")"
 
 # ---- systemd's judgement ----
 
-if command -v systemd-analyze >/dev/null; then
-	# Of what it says, that which is about these.
-	said=$(cd "$LAB/units" && SYSTEMD_UNIT_PATH="$LAB/units:" systemd-analyze verify --man=no \
-		./wgmeet-sync@wg0.service ./wgmeet-sync@wg0.timer 2>&1 | grep wgmeet-sync)
-	same "systemd-analyze verify has nothing to say" "" "$said"
-	score=$(SYSTEMD_UNIT_PATH="$LAB/units:" systemd-analyze security --offline=yes --no-pager \
-		"$LAB/units/wgmeet-sync@.service" 2>&1 | sed -nE 's/.*level for .*: ([0-9.]+) .*/\1/p')
+analyze() {
+	SYSTEMD_UNIT_PATH="$LAB/units:" systemd-analyze "$@" 2>&1
+}
+
+# exposed WHAT UNIT LIMIT - at most.
+exposed() {
+	local score
+
+	score=$(analyze security --offline=yes --no-pager "$LAB/units/$2" | sed -nE 's/.*level for .*: ([0-9.]+) .*/\1/p')
 	if [ -n "$score" ]; then
-		check "systemd-analyze security: $score, at most 1.9" awk "BEGIN { exit !($score <= 1.9) }"
+		check "systemd-analyze security: $1: $score, at most $3" awk "BEGIN { exit !($score <= $3) }"
 	else
 		echo "# systemd-analyze security says nothing here"
 	fi
+}
+
+# expand WORD... - the system calls of a SystemCallFilter=.
+expand() {
+	local word
+
+	for word; do
+		if [[ $word == @* ]]; then
+			# shellcheck disable=SC2046 # words
+			expand $(systemd-analyze syscall-filter --no-pager "$word" | sed -n 's/^ *\([-@a-z_0-9]*\)$/\1/p' | grep -vx "$word")
+		else
+			echo "$word"
+		fi
+	done
+}
+
+# calls_of UNIT - what its SystemCallFilter= lines come to, one after another.
+calls_of() {
+	local line calls=''
+
+	while read -r line; do
+		if [[ $line == '~'* ]]; then
+			# shellcheck disable=SC2086 # words
+			calls=$(comm -23 <(sort -u <<<"$calls") <(expand ${line#'~'} | sort -u))
+		else
+			# shellcheck disable=SC2046,SC2086 # words
+			calls=$(printf '%s\n' $calls $(expand $line) | sort -u)
+		fi
+	done < <(sed -n 's/^SystemCallFilter=//p' "$LAB/units/$1")
+	echo "$calls"
+}
+
+# with_filter UNIT COMMAND... - sets `confined` to the command, with the unit's filter if systemd is there to tell which it is.
+with_filter() {
+	confined=("${@:2}")
+	# shellcheck disable=SC2207 # words
+	! command -v systemd-analyze >/dev/null || confined=("$BIN/confine" $(calls_of "$1") -- "${@:2}")
+}
+
+if command -v systemd-analyze >/dev/null; then
+	# Of what it says, that which is about these.
+	cp "$LAB/units/wgmeetd-userspace.conf" "$LAB/units/wgmeetd.service.d/"
+	said=$(cd "$LAB/units" && analyze verify --man=no ./wgmeet-sync@wg0.service ./wgmeet-sync@wg0.timer ./wgmeetd.service |
+		grep wgmeet)
+	same "systemd-analyze verify has nothing to say" "" "$said"
+	exposed wgmeet-sync wgmeet-sync@.service 1.9
+	exposed "wgmeetd for a userspace device" wgmeetd.service 2.5
+	rm -r "$LAB/units/wgmeetd.service.d"
+	exposed wgmeetd wgmeetd.service 2.0
+elif [ "${CI:-}" = true ]; then
+	not_ok "systemd-analyze is there"
 else
 	echo "# systemd is not asked: there is no systemd-analyze here"
 fi
@@ -105,19 +160,94 @@ done
 lab_start mock one "$BIN/mock" 127.0.0.1 53 0 good
 must lab_wait 3 grep -qs ready "$LAB/mock.log"
 
-# The unit's own command, with the unit's powers: a user who is nobody, CAP_NET_ADMIN and nothing else.
+# The unit's own command, with the unit's powers: a user who is nobody, CAP_NET_ADMIN, some system calls, and nothing else.
 same "the unit has one capability" "CAP_NET_ADMIN CAP_NET_ADMIN" \
 	"$(setting AmbientCapabilities) $(setting CapabilityBoundingSet)"
 same "and no root" "yes" "$(setting DynamicUser)"
+
+# with_powers UNIT USER - sets `powers` to what starts a command as the unit does.
+with_powers() {
+	local capabilities ambient
+
+	capabilities=-all$(setting CapabilityBoundingSet "$1" | sed 's/\(^\| \)CAP_/,+/g' | tr '[:upper:]' '[:lower:]')
+	powers=(setpriv --reuid="$2" --regid="$2" --clear-groups --bounding-set="$capabilities" --inh-caps="$capabilities"
+		--ambient-caps="$capabilities" --no-new-privs --)
+}
+
 command=$(setting ExecStart)
-capabilities=-all,+net_admin
-powers=(setpriv --reuid="$WORKER_UID" --regid="$WORKER_UID" --clear-groups --bounding-set="$capabilities"
-	--inh-caps="$capabilities" --ambient-caps="$capabilities" --no-new-privs --)
+with_powers wgmeet-sync@.service $WORKER_UID
 if [ "$WG_IMPL" = kernel ]; then
 	# shellcheck disable=SC2086 # words
-	works "the unit's command with the unit's powers" "${powers[@]}" ${command//%I/wg0}
+	with_filter wgmeet-sync@.service ${command//%I/wg0}
+	works "the unit's command with the unit's powers" "${powers[@]}" "${confined[@]}"
 else
 	echo "# a userspace device is root's, and not for the unit: its powers are tried on a look-up alone"
-	check "a look-up with the unit's powers" lab_in one "${powers[@]}" "$BIN/wgmeet" lookup "$peer" -c /etc/wgmeet/wg0.conf
+	with_filter wgmeet-sync@.service "$BIN/wgmeet" lookup "$peer" -c /etc/wgmeet/wg0.conf
+	check "a look-up with the unit's powers" lab_in one "${powers[@]}" "${confined[@]}"
+fi
+
+# ---- wgmeetd's ----
+
+if command -v systemd-sysusers >/dev/null; then
+	check "the users are made" systemd-sysusers "$contrib/wgmeet.sysusers" # in our own /etc
+else
+	useradd --system --no-create-home wgmeet-observer && useradd --system --no-create-home wgmeet
+fi
+same "the unit's user is the observer" wgmeet-observer "$(setting User wgmeetd.service)"
+same "its capabilities are those that it may have" "$(setting CapabilityBoundingSet wgmeetd.service)" \
+	"$(setting AmbientCapabilities wgmeetd.service)"
+same "nothing keeps it down" "always 0" \
+	"$(setting Restart wgmeetd.service) $(setting StartLimitIntervalSec wgmeetd.service)"
+lab_ns hub
+ip -n hub addr add "$SERVER"/32 dev lo
+lab_key alice
+state=$LAB/state
+
+configure() { # SOURCE
+	printf '%s\n' "[Server]" "Listen = $SERVER" "Workers = 2" "StateDirectory = $state" "[Zone]" "Name = $ZONE" "$1" \
+		"NameServer = ns1.$ZONE $SERVER" >/etc/wgmeet/wgmeetd.conf
+}
+
+uid_of() { # PID
+	awk '/^Uid:/ { print $2 }' "/proc/$1/status"
+}
+
+# runs WHAT USER COMMAND... - as that user, with the unit's powers, it serves a peer.
+runs() {
+	local what=$1 user=$2 pid
+
+	install -d -o "$user" "$state" # as StateDirectory= does
+	with_powers wgmeetd.service "$user"
+	with_filter wgmeetd.service "${@:3}"
+	lab_start wgmeetd hub "${powers[@]}" "${confined[@]}"
+	server_wait wgmeetd
+	check "$what: serves" lab_wait 5 is_served alice 198.51.100.1 1001
+	check "$what: keeps the serial" test -s "$state/$ZONE.serial"
+	same "$what: the observer's user" "$(id -u "$user")" "$(uid_of "${lab_pid[wgmeetd]}")"
+	for pid in $(lab_children "${lab_pid[wgmeetd]}"); do
+		same "$what: a worker's user" "$(id -u wgmeet)" "$(uid_of "$pid")"
+		same "$what: it has no powers" 0000000000000000 "$(awk '/^CapPrm:/ { print $2 }' "/proc/$pid/status")"
+	done
+	reload=$(setting ExecReload wgmeetd.service)
+	# shellcheck disable=SC2086 # words
+	check "$what: ExecReload" "${powers[@]}" ${reload/\$MAINPID/${lab_pid[wgmeetd]}}
+	check "$what: reads its configuration again" lab_wait 5 grep -q 'was read again' "$LAB/wgmeetd.log"
+	lab_stop wgmeetd
+	same "$what: SIGTERM ends it with 0" 0 $?
+}
+
+printf '(none)\t%s\t51820\toff\n%s\t(none)\t198.51.100.1:1001\t10.9.0.2/32\t0\t0\t0\toff\n' \
+	"$(lab_pub one)" "$(lab_pub alice)" >"$LAB/dump"
+configure "DumpFile = $LAB/dump"
+runs "the unit, with a file" wgmeet-observer "$(setting ExecStart wgmeetd.service)"
+lab_wg hub
+lab_in hub wg set wghub peer "$(lab_pub alice)" endpoint 198.51.100.1:1001 allowed-ips 10.9.0.2/32
+configure "Device = wghub"
+if [ "$WG_IMPL" = kernel ]; then
+	runs "the unit, with a device" wgmeet-observer "$(setting ExecStart wgmeetd.service)"
+else
+	# shellcheck disable=SC2046 # words
+	runs "the unit, with a userspace device" "$(setting User wgmeetd-userspace.conf)" \
+		$(setting ExecStart wgmeetd-userspace.conf)
 fi
 e2e_done
