@@ -19,10 +19,43 @@ wireguard() {
 	fi
 }
 
+# Only unpacked: installed, systemd-resolved is the host's resolver.
+unpack=
+resolved=${BUILD:-build}/resolved
+unpack() {
+	rm -rf "$resolved.new"
+	mkdir -p "$resolved.new"
+	for p in $unpack; do
+		(cd "$resolved.new" && apt-get download -qq -o APT::Sandbox::User=root "$p")
+		dpkg-deb -x "$resolved.new/$p"_*.deb "$resolved.new"
+	done
+	mkdir -p "$resolved"
+	find "$resolved.new" -type f \( -name resolvectl -path '*/bin/*' -o -name 'libsystemd-shared-*.so' -o \
+		-name systemd-resolved -path '*/systemd/*' \) -exec mv {} "$resolved" \;
+	rm -rf "$resolved.new"
+}
+
+# stay_off PACKAGES - what was just installed shall not start with the machine either.
+stay_off() {
+	command -v systemctl >/dev/null || return 0
+	for p in $1; do
+		case $p in
+		knot | nsd | unbound) units=$p ;;
+		bind9) units=named ;;
+		knot-resolver) units="kresd.target kres-cache-gc" ;;
+		*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # a list
+		systemctl disable -q $units || echo "$p may start with this machine" >&2
+	done
+}
+
 case $1 in
 build) want=$build ;;
 demo) want="$build $net $(wireguard)" ;;
-check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip" ;;
+check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip
+	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils"
+	unpack="libsystemd-shared systemd-resolved" ;;
 *) echo "usage: deps.sh [--tell] build|demo|check" >&2; exit 2 ;;
 esac
 
@@ -37,13 +70,16 @@ else
 	# shellcheck disable=SC2086,SC2116 # in one line
 	missing=" $(echo $want)"
 fi
-[ -n "$missing" ] || exit 0
+for f in /usr/lib/systemd/systemd-resolved /lib/systemd/systemd-resolved "$resolved/systemd-resolved"; do
+	[ ! -e "$f" ] || unpack=
+done
+[ -n "$missing$unpack" ] || exit 0
 
 if [ -z "$tell" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-	echo "installing:$missing"
+	echo "installing:$missing${unpack:+ (only unpacked: $unpack)}"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
-	# knot and nsd come for their zone checkers: their daemons shall not start.
+	# Name servers and resolvers come for the tests: they shall not start now.
 	policy=/usr/sbin/policy-rc.d
 	if [ ! -e $policy ]; then
 		printf '#!/bin/sh\nexit 101\n' >$policy
@@ -53,8 +89,10 @@ if [ -z "$tell" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	fi
 	# shellcheck disable=SC2086 # a list
 	apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	stay_off "$missing"
+	[ -z "$unpack" ] || unpack
 	exit 0
 fi
-echo "missing:$missing" >&2
+echo "missing:$missing${unpack:+ $unpack}" >&2
 echo "install them as root: apt-get install$missing" >&2
 exit 1
