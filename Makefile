@@ -1,6 +1,7 @@
 # make              build wgmeetd and wgmeet into build/
 # make demo         two peers behind two NATs find each other (installs what is missing)
 # make check        all tests (likewise)
+# make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
 # make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
 #
 # V=1 shows the commands; SAN=1 builds with AddressSanitizer and UBSan into build-san/; CC=clang works.
@@ -108,11 +109,15 @@ check: | deps-check
 	@$(MAKE) --no-print-directory tests check-layers
 	@BUILD=$(abspath $(BUILD)) test/check.sh
 
+check-resolvers: | deps-check
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) bash test/resolvers/resolvers.sh
+
 check-layers: $(WORKER)
 	@BUILD=$(BUILD) test/layers.sh $(WORKER)
 
 deps-demo deps-check: deps-%:
-	@contrib/build/deps.sh $*
+	@BUILD=$(BUILD) contrib/build/deps.sh $*
 
 packages:
 	@$(PKG_CONFIG) --exists $(SERVER_LIBS) $(CLIENT_LIBS) || contrib/build/deps.sh --tell build
@@ -127,7 +132,7 @@ install: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers deps-demo deps-check packages install clean
+.PHONY: all tests demo check check-layers check-resolvers deps-demo deps-check packages install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

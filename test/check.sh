@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, and in a virtual machine what needs the kernel's WireGuard. Prints a
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, and in a virtual machine what needs the kernel's WireGuard. Prints a
 # line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
@@ -26,6 +26,7 @@ for target in query dump uapi netlink reply conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
 run e2e test/e2e/run.sh
+run resolvers test/resolvers/resolvers.sh
 run vm test/vm/test.sh
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
