@@ -30,7 +30,7 @@ static void on_result(struct asking *a, struct lookup_result *result)
 	bool known = result->number < a->next && !a->answered[result->number] && result->status < LOOKUP_STATUSES;
 
 	if (!known || !name_is_sound(result->instance.wire, result->instance.len) ||
-	    (result->more != 0 && ++a->listed > LOOKUP_LIST_MAX) || (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST) ||
+	    (result->more != 0 && ++a->listed > LOOKUP_PEERS_MAX) || (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST) ||
 	    memchr(result->allowed, '\0', sizeof(result->allowed)) == NULL ||
 	    result->allowed[strspn(result->allowed, "0123456789abcdef.:/,")] != '\0')
 		diex("the resolver says what it was not asked: this is a bug");

@@ -11,6 +11,7 @@
 
 #define TIMEOUT_MS 1000 /* of the first try; c-ares doubles it */
 #define TRIES      3
+#define TCP_MS     7000 /* over TCP c-ares asks once: as long as the tries over UDP take in all */
 #define UDP_SIZE   1232
 #define BUFFER     (1 << 20) /* for the answers to all that is in flight */
 #define CLASS_IN   1
@@ -62,7 +63,7 @@ static ares_channel open_channel(struct dns *dns, int flag)
 	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP |
 	        flag,
 	    .ednspsz = UDP_SIZE,
-	    .timeout = TIMEOUT_MS,
+	    .timeout = (flag & ARES_FLAG_USEVC) != 0 ? TCP_MS : TIMEOUT_MS,
 	    .tries = TRIES,
 	    .sock_state_cb = on_state,
 	    .sock_state_cb_data = dns,
@@ -192,18 +193,18 @@ static bool name_for_ares(const struct name *name, char text[2 * NAME_MAX_LEN])
 	return true;
 }
 
-bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, dns_fn *fn, void *arg)
+bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg)
 {
 	struct question *q = malloc(sizeof(*q));
 
 	if (q == NULL)
 		die("out of memory");
-	*q = (struct question){.fn = fn, .arg = arg, .tcp = dns->tcp[server], .type = type};
+	*q = (struct question){.fn = fn, .arg = arg, .tcp = tcp ? NULL : dns->tcp[server], .type = type};
 	if (!name_for_ares(name, q->name)) {
 		free(q);
 		return false;
 	}
-	ares_query(dns->udp[server], q->name, CLASS_IN, type, on_answer, q);
+	ares_query(tcp ? dns->tcp[server] : dns->udp[server], q->name, CLASS_IN, type, on_answer, q);
 	return true;
 }
 

@@ -21,8 +21,9 @@ typedef int dns_socket_fn(int fd, void *data);
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data);
 size_t dns_servers(const struct dns *dns);
 
-/* False if the name cannot be asked for. The callback may come before this returns. */
-bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, dns_fn *fn, void *arg);
+/* False if the name cannot be asked for. The callback may come before this returns. `tcp`: not over UDP first, because the
+ * answer will not fit. */
+bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg);
 
 /* What epoll_wait() said of a socket; and fd -1 now and then, for the time-outs. */
 void dns_process(struct dns *dns, int fd, uint32_t events);

@@ -143,3 +143,47 @@ void output_end(void)
 	if (fflush(stdout) != 0)
 		die("standard output");
 }
+
+/* ---- a long array ---- */
+
+static bool array_is_empty;
+
+void output_array_begin(json_t *head, const char *field)
+{
+	char *text = head != NULL ? json_dumps(head, JSON_INDENT(2)) : NULL;
+
+	if (text == NULL)
+		diex("cannot print the JSON");
+	/* Without its last line, which is the brace. */
+	printf("%.*s,\n  \"%s\": [", (int)strlen(text) - 2, text, field);
+	free(text);
+	json_decref(head);
+	array_is_empty = true;
+}
+
+/* A string has no line break of its own: JSON writes it as \n. */
+static int put_indented(const char *text, size_t len, void *data)
+{
+	(void)data;
+	for (size_t i = 0; i < len; i++) {
+		putchar(text[i]);
+		if (text[i] == '\n')
+			fputs("    ", stdout);
+	}
+	return 0;
+}
+
+void output_array_add(json_t *element)
+{
+	fputs(array_is_empty ? "\n    " : ",\n    ", stdout);
+	array_is_empty = false;
+	if (element == NULL || json_dump_callback(element, put_indented, NULL, JSON_INDENT(2)) < 0)
+		diex("cannot print the JSON");
+	json_decref(element);
+}
+
+void output_array_end(void)
+{
+	puts(array_is_empty ? "]\n}" : "\n  ]\n}");
+	output_end();
+}

@@ -34,4 +34,10 @@ json_t *output_dns(const struct lookup_result *result);
 void output_json(json_t *root);
 void output_end(void); /* flushes */
 
+/* The same for an object whose last field is an array that may be long, element by element: not all of it is in memory at
+ * once. `head` has the other fields, of which there must be one. */
+void output_array_begin(json_t *head, const char *field);
+void output_array_add(json_t *element);
+void output_array_end(void);
+
 #endif

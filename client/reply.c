@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "records.h"
@@ -48,14 +49,30 @@ static bool to_name(const ldns_rdf *rdf, struct name *out)
 
 static bool is_owner(const ldns_rr *rr, const struct name *name)
 {
-	struct name owner;
+	const ldns_rdf *owner = ldns_rr_owner(rr);
 
-	return to_name(ldns_rr_owner(rr), &owner) && name_equal(&owner, name);
+	if (ldns_rdf_size(owner) != name->len)
+		return false;
+	for (size_t i = 0; i < name->len; i++)
+		if (name_lower(ldns_rdf_data(owner)[i]) != name->wire[i])
+			return false;
+	return true;
 }
 
 static bool is_record(const ldns_rr *rr, ldns_rr_type type, size_t fields, const struct name *owner)
 {
 	return ldns_rr_get_type(rr) == type && ldns_rr_rd_count(rr) >= fields && is_owner(rr, owner);
+}
+
+/* Of a section: all records, or those of one owner where they are in order. */
+struct span {
+	const ldns_rr_list *list;
+	size_t from, to;
+};
+
+static struct span span_of(const ldns_rr_list *list)
+{
+	return (struct span){.list = list, .to = ldns_rr_list_rr_count(list)};
 }
 
 /* Follows aliases within the answer. A loop ends at the bound, and then there is no record either. */
@@ -87,8 +104,6 @@ static void add_address(const ldns_rr *rr, struct reply *out)
 	struct endpoint *ep = &out->addrs[out->addrs_len];
 	bool ok = false;
 
-	if (out->addrs_len == REPLY_ADDRS)
-		return;
 	if (type == LDNS_RR_TYPE_A && ldns_rdf_size(rdf) == 4) {
 		memcpy(&in.sin_addr, ldns_rdf_data(rdf), 4);
 		ok = endpoint_from_sockaddr(&in, sizeof(in), ep);
@@ -102,12 +117,12 @@ static void add_address(const ldns_rr *rr, struct reply *out)
 	}
 }
 
-static void add_addresses(const ldns_rr_list *list, const struct name *owner, struct reply *out)
+static void add_addresses(struct span span, const struct name *owner, struct reply *out)
 {
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+	for (size_t i = span.from; i < span.to && out->addrs_len < REPLY_ADDRS; i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(span.list, i);
 
-		if (ldns_rr_rd_count(rr) == 1 && is_owner(rr, owner))
+		if (is_record(rr, LDNS_RR_TYPE_A, 1, owner) || is_record(rr, LDNS_RR_TYPE_AAAA, 1, owner))
 			add_address(rr, out);
 	}
 }
@@ -121,13 +136,13 @@ static bool is_before(uint16_t port, const struct name *target, uint16_t other_p
 
 /* RFC 2782: the least priority. Among equals the greatest weight, and not a lot drawn: both ends of a tunnel and the next
  * round shall come to the same. */
-static bool read_srv(const ldns_rr_list *list, struct reply *out)
+static bool read_srv(struct span span, struct reply *out)
 {
 	uint16_t priority = 0, weight = 0;
 	bool found = false;
 
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+	for (size_t i = span.from; i < span.to; i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(span.list, i);
 		uint16_t p, w, port;
 		struct name target;
 
@@ -200,14 +215,23 @@ static bool read_txt(const ldns_rr *rr, struct reply *out)
 	return true;
 }
 
-static bool read_txts(const ldns_rr_list *list, struct reply *out)
+static bool read_txts(struct span span, struct reply *out)
 {
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < ldns_rr_list_rr_count(list); i++)
-		if (is_record(ldns_rr_list_rr(list, i), LDNS_RR_TYPE_TXT, 1, &out->instance))
-			ok = read_txt(ldns_rr_list_rr(list, i), out);
+	for (size_t i = span.from; ok && i < span.to; i++)
+		if (is_record(ldns_rr_list_rr(span.list, i), LDNS_RR_TYPE_TXT, 1, &out->instance))
+			ok = read_txt(ldns_rr_list_rr(span.list, i), out);
 	return ok;
+}
+
+/* Of an SRV that was read: its TXT, the addresses of its target. */
+static enum lookup_status read_rest(struct span txts, struct span addresses, const uint8_t *key, struct reply *out)
+{
+	if (!read_txts(txts, out) || (key != NULL && out->has_key && memcmp(out->key, key, KEY_LEN) != 0))
+		return LOOKUP_OTHER_KEY;
+	add_addresses(addresses, &out->target, out);
+	return out->port == 0 ? LOOKUP_BAD_ENDPOINT : LOOKUP_FOUND;
 }
 
 enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct name *name, const uint8_t *key,
@@ -222,17 +246,14 @@ enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct n
 		return LOOKUP_BAD_ANSWER;
 	follow_aliases(ldns_pkt_answer(pkt), &out->instance);
 	out->is_alias = !name_equal(&out->instance, name);
-	if (!read_srv(ldns_pkt_answer(pkt), out)) {
+	if (!read_srv(span_of(ldns_pkt_answer(pkt)), out)) {
 		if (!out->is_alias)
 			status = ldns_pkt_ancount(pkt) == 0 ? LOOKUP_NOT_IN_ZONE : LOOKUP_BAD_ANSWER;
-	} else if (!read_txts(ldns_pkt_additional(pkt), out) ||
-	    (key != NULL && out->has_key && memcmp(out->key, key, KEY_LEN) != 0)) {
-		status = LOOKUP_OTHER_KEY;
 	} else {
+		struct span rest = span_of(ldns_pkt_additional(pkt));
+
 		out->is_alias = false;
-		add_addresses(ldns_pkt_additional(pkt), &out->target, out);
-		if (out->port == 0)
-			status = LOOKUP_BAD_ENDPOINT;
+		status = read_rest(rest, rest, key, out);
 	}
 	ldns_pkt_free(pkt);
 	return status;
@@ -247,32 +268,185 @@ enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct r
 	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
 		return LOOKUP_BAD_ANSWER;
 	follow_aliases(ldns_pkt_answer(pkt), &owner);
-	add_addresses(ldns_pkt_answer(pkt), &owner, out);
+	add_addresses(span_of(ldns_pkt_answer(pkt)), &owner, out);
 	ldns_pkt_free(pkt);
 	return out->addrs_len > before ? LOOKUP_FOUND : LOOKUP_NO_ADDRESS;
 }
 
-enum lookup_status reply_read_list(const uint8_t *msg, size_t len, const struct name *service, struct name *names,
-    size_t cap, size_t *names_len)
-{
-	ldns_pkt *pkt = NULL;
-	const ldns_rr_list *list;
+/* ---- lists ---- */
 
-	*names_len = 0;
-	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
-		return LOOKUP_BAD_ANSWER;
-	list = ldns_pkt_answer(pkt);
-	for (size_t i = 0; *names_len < cap && i < ldns_rr_list_rr_count(list); i++) {
+bool reply_name_key(const struct name *name, uint8_t key[KEY_LEN])
+{
+	uint8_t n = name->wire[0];
+
+	return name->len > n && (n == KEY_BASE32 || (n == KEY_BASE32_PAD && memcmp(name->wire + 1 + KEY_BASE32, "====", 4) == 0)) &&
+	    key_from_base32(name->wire + 1, key);
+}
+
+static int compare_names(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	int d = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return d != 0 ? d : a_len < b_len ? -1 : a_len > b_len;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+
+	return compare_names(x->wire, x->len, y->wire, y->len);
+}
+
+struct owned {
+	ldns_rr *rr;
+	size_t place;
+};
+
+static int by_owner(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+	const ldns_rdf *o = ldns_rr_owner(x->rr), *p = ldns_rr_owner(y->rr);
+	int d = compare_names(ldns_rdf_data(o), ldns_rdf_size(o), ldns_rdf_data(p), ldns_rdf_size(p));
+
+	return d != 0 ? d : x->place < y->place ? -1 : 1; /* the order of a peer's addresses stays */
+}
+
+/* A section by its owners, in lower case: a message over TCP has thousands of records, and each peer is to find its own. */
+static bool sort_by_owner(ldns_rr_list *list)
+{
+	size_t n = ldns_rr_list_rr_count(list);
+	struct owned *owned = calloc(n + 1, sizeof(*owned));
+
+	if (owned == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		owned[i] = (struct owned){.rr = ldns_rr_list_rr(list, i), .place = i};
+		ldns_dname2canonical(ldns_rr_owner(owned[i].rr));
+	}
+	qsort(owned, n, sizeof(*owned), by_owner);
+	for (size_t i = 0; i < n; i++)
+		ldns_rr_list_set_rr(list, owned[i].rr, i);
+	free(owned);
+	return true;
+}
+
+/* The first record from `from` on whose owner is not before `name`, or if `behind` is after it. */
+static size_t find_owner(const ldns_rr_list *list, size_t from, const struct name *name, bool behind)
+{
+	size_t to = ldns_rr_list_rr_count(list);
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const ldns_rdf *owner = ldns_rr_owner(ldns_rr_list_rr(list, middle));
+
+		if (compare_names(ldns_rdf_data(owner), ldns_rdf_size(owner), name->wire, name->len) < (behind ? 1 : 0))
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static struct span span_of_owner(const ldns_rr_list *list, const struct name *name)
+{
+	struct span span = {.list = list, .from = find_owner(list, 0, name, false)};
+
+	span.to = find_owner(list, span.from, name, true);
+	return span;
+}
+
+/* An instance is one label below its service. One that is a key must be where its first characters say. */
+static bool is_listed(const struct name *name, const struct name *list, const struct name *service)
+{
+	struct name parent;
+	uint8_t key[KEY_LEN];
+
+	return name_parent(name, &parent) && name_equal(&parent, service) &&
+	    (name_equal(list, service) || !reply_name_key(name, key) ||
+	        memcmp(name->wire + 1, list->wire + 2, list->wire[0] - 1u) == 0);
+}
+
+/* Returns how many there are: all, each once, in order. */
+static size_t read_targets(const ldns_rr_list *list, const struct name *owner, const struct name *service, struct name *out)
+{
+	size_t n = 0, kept = 0;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
 		const ldns_rr *rr = ldns_rr_list_rr(list, i);
 
-		/* An instance is one label below its service; anything else is not ours to look up. */
-		if (is_record(rr, LDNS_RR_TYPE_PTR, 1, service) && to_name(ldns_rr_rdf(rr, 0), &names[*names_len])) {
-			struct name parent;
+		if (is_record(rr, LDNS_RR_TYPE_PTR, 1, owner) && to_name(ldns_rr_rdf(rr, 0), &out[n]))
+			n += is_listed(&out[n], owner, service);
+	}
+	qsort(out, n, sizeof(*out), by_name);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !name_equal(&out[i], &out[kept - 1]))
+			out[kept++] = out[i];
+	return kept;
+}
 
-			if (name_parent(&names[*names_len], &parent) && name_equal(&parent, service))
-				++*names_len;
+static void tell_peer(const struct name *name, const ldns_rr_list *rest, reply_peer_fn *fn, void *data)
+{
+	struct reply peer = {.instance = *name};
+	struct span span = span_of_owner(rest, name);
+	enum lookup_status status = LOOKUP_FOUND;
+	uint8_t key[KEY_LEN];
+	bool whole = read_srv(span, &peer), has_txt = false;
+
+	for (size_t i = span.from; whole && i < span.to; i++)
+		has_txt |= is_record(ldns_rr_list_rr(rest, i), LDNS_RR_TYPE_TXT, 1, name);
+	if (whole)
+		status = read_rest(span, span_of_owner(rest, &peer.target), reply_name_key(name, key) ? key : NULL, &peer);
+	/* What is known to be wrong needs no address. */
+	whole = whole && has_txt && (status != LOOKUP_FOUND || peer.addrs_len > 0);
+	fn(data, &peer, whole, status);
+}
+
+enum lookup_status reply_read_list(const uint8_t *msg, size_t len, const struct name *list, const struct name *service,
+    reply_peer_fn *fn, void *data)
+{
+	enum lookup_status status = LOOKUP_BAD_ANSWER;
+	struct name *names = NULL;
+	ldns_pkt *pkt = NULL;
+	size_t n;
+
+	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
+		return LOOKUP_BAD_ANSWER;
+	names = calloc(ldns_rr_list_rr_count(ldns_pkt_answer(pkt)) + 1, sizeof(*names));
+	if (names == NULL || !sort_by_owner(ldns_pkt_additional(pkt)))
+		goto out;
+	n = read_targets(ldns_pkt_answer(pkt), list, service, names);
+	status = n == 0 ? LOOKUP_NOT_IN_ZONE : n <= REPLY_PEERS ? LOOKUP_FOUND : LOOKUP_BAD_ANSWER;
+	for (size_t i = 0; i < n && i < REPLY_PEERS; i++)
+		tell_peer(&names[i], ldns_pkt_additional(pkt), fn, data);
+out:
+	free(names);
+	ldns_pkt_free(pkt);
+	return status;
+}
+
+enum lookup_status reply_read_shard(const uint8_t *msg, size_t len, const struct name *service, unsigned *shard)
+{
+	enum lookup_status status = LOOKUP_NOT_IN_ZONE;
+	ldns_pkt *pkt = NULL;
+
+	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
+		return LOOKUP_BAD_ANSWER;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(ldns_pkt_answer(pkt)); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(ldns_pkt_answer(pkt), i);
+
+		for (size_t k = 0; is_record(rr, LDNS_RR_TYPE_TXT, 1, service) && k < ldns_rr_rd_count(rr); k++) {
+			const uint8_t *text = ldns_rdf_data(ldns_rr_rdf(rr, k)); /* with its length octet */
+
+			if (text[0] < 6 || strncasecmp((const char *)text + 1, "shard=", 6) != 0)
+				continue;
+			if (status != LOOKUP_NOT_IN_ZONE || text[0] != 7 || text[7] < '0' || text[7] > '0' + RECORDS_SHARD_MAX) {
+				status = LOOKUP_BAD_ANSWER;
+				break;
+			}
+			*shard = text[7] - (unsigned)'0';
+			status = LOOKUP_FOUND;
 		}
 	}
 	ldns_pkt_free(pkt);
-	return *names_len > 0 ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE;
+	return status;
 }

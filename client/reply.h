@@ -36,6 +36,7 @@ const char *lookup_status_word(enum lookup_status status);
 #define REPLY_ADDRS   8
 #define REPLY_ALLOWED 1024
 #define REPLY_ALIASES 8
+#define REPLY_PEERS   1024 /* of one list: what names there are keys leave a message over TCP no room for more */
 
 struct reply {
 	struct name instance; /* whose SRV it is: the name that was asked for, or what its aliases lead to */
@@ -59,8 +60,21 @@ enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct n
 /* The answer to an A or AAAA question for the target; adds to out->addrs. FOUND, NO_ADDRESS or BAD_ANSWER. */
 enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct reply *out);
 
-/* The answer to the PTR question for `service`: the names of its instances. FOUND, NOT_IN_ZONE (no list) or BAD_ANSWER. */
-enum lookup_status reply_read_list(const uint8_t *msg, size_t len, const struct name *service, struct name *names,
-    size_t cap, size_t *names_len);
+/* A peer of a list, of whom `reply` has the name as `instance`. `whole`: SRV, address and TXT came with the list, and the
+ * status is as of reply_read_srv(). Else nothing is known but the name: ask for it. */
+typedef void reply_peer_fn(void *data, const struct reply *peer, bool whole, enum lookup_status status);
+
+/* The answer to the PTR question for `list`, which is `service` or _<prefix>._sub.<service>: each instance of the service
+ * once; not those that are keys without the prefix. FOUND; NOT_IN_ZONE (no list); BAD_ANSWER,
+ * also with more peers than REPLY_PEERS, of which so many are told. */
+enum lookup_status reply_read_list(const uint8_t *msg, size_t len, const struct name *list, const struct name *service,
+    reply_peer_fn *fn, void *data);
+
+/* The answer to the TXT question for `service`: how many characters of a key its lists have as prefix. FOUND, NOT_IN_ZONE
+ * (it does not say) or BAD_ANSWER (not from 0 to RECORDS_SHARD_MAX, or several). */
+enum lookup_status reply_read_shard(const uint8_t *msg, size_t len, const struct name *service, unsigned *shard);
+
+/* A name whose first label is a key, with or without padding. */
+bool reply_name_key(const struct name *name, uint8_t key[KEY_LEN]);
 
 #endif

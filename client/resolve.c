@@ -9,60 +9,17 @@
 #include <unistd.h>
 
 #include "channel.h"
-#include "dns.h"
 #include "log.h"
 #include "records.h"
+#include "resolving.h"
 #include "sandbox.h"
 
-/* Many look-ups are in flight at once, but no more than the answers that a socket's buffer holds: what comes when it
- * is full is lost, and costs a time-out. */
-#define IN_FLIGHT  256
 #define TYPE_A     1
 #define TYPE_PTR   12
+#define TYPE_TXT   16
 #define TYPE_AAAA  28
 #define TYPE_SRV   33
 #define AGAIN      2
-
-enum slot_state { FREE, TO_ASK, ASKING, ANSWERED };
-
-/* Registries name a peer by its key with and without base32's padding; some only with. What was found to work is asked
- * first from then on. */
-enum naming { NAMING_UNKNOWN, NAMING_BARE, NAMING_PADDED };
-
-struct in_flight {
-	struct resolving *r;
-	enum slot_state state;
-	struct lookup lookup;
-	struct name name; /* that is asked for now */
-	struct reply reply;
-	size_t server;      /* that is asked now */
-	size_t failed;      /* servers that were asked before it */
-	unsigned again;     /* times that it was asked anew */
-	unsigned waits_for; /* address questions without an answer yet */
-	unsigned aliases;   /* that were followed by a question of their own */
-	bool padded, both;  /* which naming is asked; both were */
-	bool more;          /* of a list: another one follows */
-	enum lookup_status status, address_status;
-	enum lookup_status failure; /* of the servers before this one */
-};
-
-struct resolving {
-	int channel, mark_channel, epoll;
-	const struct settings *settings;
-	struct dns *dns;
-	size_t first; /* the server where the next look-up begins: one that answered */
-	enum naming naming;
-	struct in_flight slots[IN_FLIGHT];
-	unsigned to_ask;
-	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the asker */
-	/* The list that is being looked up, and the slot that asked for it. */
-	struct name list[LOOKUP_LIST_MAX];
-	size_t list_len, list_next, list_open;
-	struct in_flight *list_slot;
-	bool asker_gone;
-};
-
-static void ask(struct in_flight *f);
 
 static bool is_failure(enum lookup_status status)
 {
@@ -72,6 +29,10 @@ static bool is_failure(enum lookup_status status)
 
 static void give(struct in_flight *f, enum lookup_status status)
 {
+	if (f->question != SLOT_SRV) {
+		lists_answered(f, status);
+		return;
+	}
 	f->status = status;
 	f->state = ANSWERED;
 	f->r->answered++;
@@ -98,7 +59,7 @@ static void fail(struct in_flight *f, enum lookup_status status)
 		return;
 	}
 	f->server = (f->server + 1) % dns_servers(r->dns);
-	ask(f);
+	slot_ask(f);
 }
 
 static void name_instance(struct in_flight *f)
@@ -108,7 +69,7 @@ static void name_instance(struct in_flight *f)
 		diex("a zone without room for a peer: this is a bug");
 }
 
-static void finish(struct in_flight *f, enum lookup_status status)
+void slot_finish(struct in_flight *f, enum lookup_status status)
 {
 	struct resolving *r = f->r;
 
@@ -125,7 +86,7 @@ static void finish(struct in_flight *f, enum lookup_status status)
 		f->both = true;
 		f->padded = !f->padded;
 		name_instance(f);
-		ask(f);
+		slot_ask(f);
 		return;
 	}
 	give(f, status);
@@ -146,8 +107,8 @@ static bool has_route(struct resolving *r, const struct endpoint *ep)
 	return ok;
 }
 
-/* The first address that a peer can have and this host can reach. */
-static enum lookup_status choose(struct resolving *r, const struct reply *reply, struct endpoint *out, uint32_t *unroutable)
+enum lookup_status resolving_choose(struct resolving *r, const struct reply *reply, struct endpoint *out,
+    uint32_t *unroutable)
 {
 	enum lookup_status status = LOOKUP_NO_ADDRESS;
 
@@ -169,13 +130,13 @@ static void fill_result(const struct in_flight *f, struct lookup_result *result)
 {
 	result->number = f->lookup.number;
 	result->status = f->status;
-	result->more = f->more;
+	result->more = f->listed;
 	result->instance = f->name;
 	if (f->lookup.kind == LOOKUP_KEY && f->status != LOOKUP_FOUND) /* whichever was asked for last */
 		records_instance_name(&f->r->settings->zone, f->lookup.key, false, &result->instance);
-	if (f->status != LOOKUP_FOUND || f->lookup.kind == LOOKUP_LIST)
+	if (f->status != LOOKUP_FOUND)
 		return;
-	result->status = choose(f->r, &f->reply, &result->endpoint, &result->unroutable);
+	result->status = resolving_choose(f->r, &f->reply, &result->endpoint, &result->unroutable);
 	result->ttl_s = f->reply.ttl_s;
 	result->has_key = f->reply.has_key;
 	memcpy(result->key, f->reply.key, KEY_LEN);
@@ -190,7 +151,7 @@ static void deliver(struct resolving *r)
 		struct lookup_result result = {0};
 		int err;
 
-		if (f->state != ANSWERED || (f == r->list_slot && r->list_open > 0))
+		if (f->state != ANSWERED)
 			continue;
 		fill_result(f, &result);
 		err = channel_send(r->channel, &result, sizeof(result), -1);
@@ -198,13 +159,9 @@ static void deliver(struct resolving *r)
 			return;
 		if (err < 0)
 			r->asker_gone = true;
-		if (f->more)
-			r->list_open--;
-		if (f == r->list_slot)
-			r->list_slot = NULL;
-		f->state = FREE;
-		r->busy--;
+		r->lists.peers_asking -= f->listed;
 		r->answered--;
+		slot_free(f);
 	}
 }
 
@@ -220,12 +177,12 @@ static void on_address(void *arg, enum lookup_status status, const uint8_t *msg,
 	if (f->address_status != LOOKUP_FOUND && status != LOOKUP_NO_ADDRESS)
 		f->address_status = status;
 	if (--f->waits_for == 0)
-		finish(f, f->address_status);
+		slot_finish(f, f->address_status);
 }
 
 static bool query(struct in_flight *f, const struct name *name, uint16_t type, dns_fn *fn)
 {
-	return dns_query(f->r->dns, f->server, name, type, fn, f);
+	return dns_query(f->r->dns, f->server, name, type, f->tcp, fn, f);
 }
 
 static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
@@ -233,24 +190,23 @@ static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, siz
 	struct in_flight *f = arg;
 
 	if (status == LOOKUP_FOUND)
-		status = reply_read_srv(msg, len, &f->name, f->lookup.kind == LOOKUP_KEY ? f->lookup.key : NULL,
-		    &f->reply);
+		status = reply_read_srv(msg, len, &f->name, f->has_key ? f->lookup.key : NULL, &f->reply);
 	if (status == LOOKUP_FOUND && f->reply.is_alias) {
 		f->name = f->reply.instance;
 		if (f->aliases++ < REPLY_ALIASES)
-			ask(f);
+			slot_ask(f);
 		else
-			finish(f, LOOKUP_BAD_ANSWER);
+			slot_finish(f, LOOKUP_BAD_ANSWER);
 		return;
 	}
 	if (status != LOOKUP_FOUND || f->reply.addrs_len > 0) {
-		finish(f, status);
+		slot_finish(f, status);
 		return;
 	}
 	f->address_status = LOOKUP_NO_ADDRESS;
 	f->waits_for = 2;
 	if (!query(f, &f->reply.target, TYPE_A, on_address))
-		finish(f, LOOKUP_NO_ADDRESS);
+		slot_finish(f, LOOKUP_NO_ADDRESS);
 	else
 		query(f, &f->reply.target, TYPE_AAAA, on_address);
 }
@@ -258,24 +214,19 @@ static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, siz
 static void on_list(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
 {
 	struct in_flight *f = arg;
-	struct resolving *r = f->r;
 
-	if (status == LOOKUP_FOUND)
-		status = reply_read_list(msg, len, &f->name, r->list, LOOKUP_LIST_MAX, &r->list_len);
-	finish(f, status);
-	if (f->state == ANSWERED)
-		r->list_open = r->list_len;
+	slot_finish(f, status == LOOKUP_FOUND ? lists_read(f, msg, len) : status);
 }
 
-static void ask(struct in_flight *f)
+void slot_ask(struct in_flight *f)
 {
-	bool list = f->lookup.kind == LOOKUP_LIST && !f->more;
+	static const uint16_t types[] = {[SLOT_SRV] = TYPE_SRV, [SLOT_LIST] = TYPE_PTR, [SLOT_SHARD] = TYPE_TXT};
 
-	if (!query(f, &f->name, list ? TYPE_PTR : TYPE_SRV, list ? on_list : on_srv))
+	if (!query(f, &f->name, types[f->question], f->question == SLOT_SRV ? on_srv : on_list))
 		give(f, LOOKUP_BAD_ANSWER);
 }
 
-static struct in_flight *take_slot(struct resolving *r, const struct lookup *lookup)
+struct in_flight *slot_take(struct resolving *r, const struct lookup *lookup)
 {
 	struct in_flight *f = r->slots;
 
@@ -286,37 +237,30 @@ static struct in_flight *take_slot(struct resolving *r, const struct lookup *loo
 	return f;
 }
 
-static void start_lookup(struct resolving *r, const struct lookup *lookup)
+void slot_free(struct in_flight *f)
 {
-	struct in_flight *f = take_slot(r, lookup);
-
-	if (lookup->kind == LOOKUP_KEY) {
-		f->padded = r->naming == NAMING_PADDED;
-		name_instance(f);
-	} else if (lookup->kind == LOOKUP_NAME) {
-		f->name = lookup->name;
-	} else {
-		records_service_name(&r->settings->zone, &f->name);
-		r->list_slot = f;
-		r->list_len = r->list_next = r->list_open = 0;
-	}
-	ask(f);
+	f->state = FREE;
+	f->r->busy--;
 }
 
-/* The peers of a list are looked up as others are, in what places are free. */
-static void continue_list(struct resolving *r)
+static void start_lookup(struct resolving *r, const struct lookup *lookup)
 {
-	while (r->list_slot != NULL && r->list_next < r->list_len && r->busy < IN_FLIGHT) {
-		struct lookup lookup = r->list_slot->lookup;
-		struct in_flight *f;
+	struct in_flight *f;
 
-		lookup.kind = LOOKUP_NAME;
-		lookup.name = r->list[r->list_next++];
-		f = take_slot(r, &lookup);
-		f->name = lookup.name;
-		f->more = true;
-		ask(f);
+	if (lookup->kind == LOOKUP_LIST) {
+		lists_start(r, lookup);
+		return;
 	}
+	f = slot_take(r, lookup);
+	if (lookup->kind == LOOKUP_KEY) {
+		f->has_key = true;
+		f->padded = r->naming == NAMING_PADDED;
+		name_instance(f);
+	} else {
+		f->name = lookup->name;
+		f->has_key = reply_name_key(&f->name, f->lookup.key);
+	}
+	slot_ask(f);
 }
 
 static void ask_again(struct resolving *r)
@@ -326,7 +270,7 @@ static void ask_again(struct resolving *r)
 			continue;
 		r->slots[i].state = ASKING;
 		r->to_ask--;
-		ask(&r->slots[i]);
+		slot_ask(&r->slots[i]);
 	}
 }
 
@@ -363,7 +307,7 @@ static int mark_socket(int fd, void *data)
 static void watch_channel(struct resolving *r)
 {
 	struct epoll_event ev = {.events = (r->busy < IN_FLIGHT ? (uint32_t)EPOLLIN : 0) |
-	        (r->answered > (r->list_slot != NULL && r->list_open > 0) ? (uint32_t)EPOLLOUT : 0),
+	        (r->answered > 0 || r->lists.blocked ? (uint32_t)EPOLLOUT : 0),
 	    .data.fd = r->channel};
 
 	if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->channel, &ev) < 0 && epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->channel, &ev) < 0)
@@ -384,7 +328,8 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 		int n;
 
 		watch_channel(r);
-		n = epoll_wait(r->epoll, events, sizeof(events) / sizeof(*events), r->to_ask > 0 ? 0 : dns_timeout_ms(r->dns));
+		n = epoll_wait(r->epoll, events, sizeof(events) / sizeof(*events),
+		    r->to_ask > 0 || lists_are_idle(r) ? 0 : dns_timeout_ms(r->dns));
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		for (int i = 0; i < n; i++) {
@@ -401,7 +346,7 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 		dns_process(r->dns, -1, 0);
 		ask_again(r);
 		deliver(r);
-		continue_list(r); /* in the places that are free now: else nothing might be in flight that wakes us */
+		lists_continue(r); /* in the places that are free now: else nothing might be in flight that wakes us */
 	}
 	_exit(EXIT_FINE);
 }

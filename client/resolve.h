@@ -4,7 +4,8 @@
  *     setter --struct lookup--> resolver --c-ares--> name servers
  *            <--struct lookup_result--
  *
- * A question has one result, but a list: one for each peer, each with `more`, and at last one without.
+ * A question has one result, but a list: one for each peer, each with `more`, and at last one without, which tells of how
+ * many lists the peers came and how many of them failed. Then its status is a failed one's, whose name is `instance`.
  */
 #ifndef WGMEET_RESOLVE_H
 #define WGMEET_RESOLVE_H
@@ -14,12 +15,12 @@
 #include "reply.h"
 #include "settings.h"
 
-#define LOOKUP_LIST_MAX 1024 /* results of a list: the targets that a message over TCP can hold, and some */
+#define LOOKUP_PEERS_MAX (1u << 21) /* results of all lists: twice the peers that a device can have */
 
 enum lookup_kind {
 	LOOKUP_KEY,  /* a peer by its public key */
 	LOOKUP_NAME, /* an instance's whole name */
-	LOOKUP_LIST, /* all instances of the zone */
+	LOOKUP_LIST, /* all instances of the zone; one such question at a time */
 };
 
 struct lookup {
@@ -34,6 +35,7 @@ struct lookup_result {
 	uint32_t status; /* enum lookup_status */
 	uint32_t ttl_s;
 	uint32_t more;
+	uint32_t lists, lists_failed;
 	uint32_t unroutable; /* addresses that were passed over: this host has no route to them */
 	uint32_t has_key;
 	uint8_t key[KEY_LEN];

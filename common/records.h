@@ -18,6 +18,9 @@
 #define RECORDS_TXTVERS     "txtvers=1"
 #define RECORDS_TXT_MAX     16384 /* octets of RDATA */
 
+/* Peers too many for one list are in lists by the first characters of their keys: so many at most. */
+#define RECORDS_SHARD_MAX 4 /* characters: a million lists */
+
 /* _wireguard._udp.<zone>; false if the zone's name leaves no room for a peer's. */
 bool records_service_name(const struct name *zone, struct name *out);
 bool records_instance_name(const struct name *zone, const uint8_t key[KEY_LEN], bool padded, struct name *out);
