@@ -79,6 +79,10 @@ $(BUILD)/test/mock: $(BUILD)/test/e2e/mock.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+$(BUILD)/test/crowd: $(BUILD)/test/e2e/crowd.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
 # The fuzz targets, linked to replay a corpus.
 $(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(BUILD)/test/answers.o $(COMMON) $(filter-out %/main.o,$(SERVER))
 	$(call say,LD)
@@ -98,7 +102,7 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit contract mock memscan confine kernel_test \
+tests: all $(addprefix $(BUILD)/test/,unit contract mock crowd memscan confine kernel_test \
 	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo

@@ -827,16 +827,40 @@ static enum lookup_status raw_read_addresses(size_t len, struct reply *reply)
 	return status;
 }
 
-static enum lookup_status raw_read_list(size_t len, struct name *names, size_t cap, size_t *names_len)
+/* What a list's answer was heard to say. */
+static struct {
+	size_t n;
+	struct {
+		struct reply reply;
+		bool whole;
+		enum lookup_status status;
+	} peer[REPLY_PEERS + 1];
+} heard;
+
+static void on_peer(void *data, const struct reply *reply, bool whole, enum lookup_status status)
 {
+	ck_hot(data == &heard && heard.n <= REPLY_PEERS && name_is_sound(reply->instance.wire, reply->instance.len));
+	heard.peer[heard.n].reply = *reply;
+	heard.peer[heard.n].whole = whole;
+	heard.peer[heard.n++].status = status;
+}
+
+static enum lookup_status hear(const uint8_t *msg, size_t len, const char *list)
+{
+	struct name name = util_name(list), service = util_name(SERVICE);
 	uint8_t *copy = malloc(len + 1);
-	struct name service = util_name(SERVICE);
 	enum lookup_status status;
 
-	memcpy(copy, raw, len);
-	status = reply_read_list(copy, len, &service, names, cap, names_len);
+	memcpy(copy, msg, len);
+	heard.n = 0;
+	status = reply_read_list(copy, len, &name, &service, on_peer, &heard);
 	free(copy);
 	return status;
+}
+
+static enum lookup_status raw_read_list(size_t len)
+{
+	return hear(raw, len, SERVICE);
 }
 
 static const unsigned types[] = {1, 28, 33, 16, 12, 5};
@@ -846,8 +870,7 @@ START_TEST(a_record_without_octets_is_stepped_over)
 {
 	/* ldns makes a record without fields of it, and asserts where one is looked at. */
 	struct reply reply;
-	struct name names[4], service = util_name(SERVICE);
-	size_t n;
+	struct name service = util_name(SERVICE);
 
 	for (int where = 0; where < 3; where++) {
 		raw_begin(&instance);
@@ -874,8 +897,8 @@ START_TEST(a_record_without_octets_is_stepped_over)
 	ck_assert_str_eq(addrs_text(&reply), "198.51.100.7:7");
 	raw_begin(&service);
 	raw_record(RAW_ANSWER, QUESTION, types[_i], 0);
-	is_status(raw_read_list(raw_len, names, 4, &n), LOOKUP_NOT_IN_ZONE);
-	ck_assert_uint_eq(n, 0);
+	is_status(raw_read_list(raw_len), LOOKUP_NOT_IN_ZONE);
+	ck_assert_uint_eq(heard.n, 0);
 }
 END_TEST
 
@@ -883,8 +906,7 @@ START_TEST(a_record_with_too_few_octets_gives_nothing)
 {
 	static const uint8_t zeros[32];
 	struct reply reply;
-	struct name names[4], service = util_name(SERVICE);
-	size_t n;
+	struct name service = util_name(SERVICE);
 
 	for (size_t len = 0; len < rdata_len[_i]; len++) {
 		raw_begin(&instance);
@@ -901,7 +923,7 @@ START_TEST(a_record_with_too_few_octets_gives_nothing)
 		raw_begin(&service);
 		raw_record(RAW_ANSWER, QUESTION, types[_i], len);
 		put(zeros, len);
-		ck_assert_int_ne(raw_read_list(raw_len, names, 4, &n), LOOKUP_FOUND);
+		ck_assert_int_ne(raw_read_list(raw_len), LOOKUP_FOUND);
 	}
 }
 END_TEST
@@ -909,8 +931,6 @@ END_TEST
 START_TEST(a_name_in_a_circle_is_a_bad_answer)
 {
 	struct reply reply;
-	struct name names[4];
-	size_t n;
 
 	raw_begin(&instance);
 	switch (_i) {
@@ -945,8 +965,8 @@ START_TEST(a_name_in_a_circle_is_a_bad_answer)
 	}
 	is_status(raw_read(raw_len, &reply), LOOKUP_BAD_ANSWER);
 	is_status(raw_read_addresses(raw_len, &reply), LOOKUP_BAD_ANSWER);
-	is_status(raw_read_list(raw_len, names, 4, &n), LOOKUP_BAD_ANSWER);
-	ck_assert_uint_eq(n, 0);
+	is_status(raw_read_list(raw_len), LOOKUP_BAD_ANSWER);
+	ck_assert_uint_eq(heard.n, 0);
 }
 END_TEST
 
@@ -1021,25 +1041,59 @@ START_TEST(a_message_of_64_KiB_takes_a_moment)
 }
 END_TEST
 
+static void raw_target(const char *label)
+{
+	raw_record(RAW_ANSWER, QUESTION, 12, 1 + strlen(label) + 2);
+	put((const uint8_t[]){(uint8_t)strlen(label)}, 1);
+	put(label, strlen(label));
+	put16(QUESTION);
+}
+
 START_TEST(a_list_of_64_KiB_takes_a_moment)
 {
-	static struct name names[8192];
-	struct name service = util_name(SERVICE), one = util_name("x." SERVICE);
+	struct name service = util_name(SERVICE);
 	double start = seconds();
-	size_t n, records = 0;
+	unsigned host;
+	char label[16];
 
+	/* One name, thousands of times. */
 	raw_begin(&service);
-	for (; raw_len + 16 <= sizeof(raw); records++) {
-		raw_record(RAW_ANSWER, QUESTION, 12, 4);
-		put("\x01x", 2);
-		put16(QUESTION);
+	while (raw_len + 16 <= sizeof(raw))
+		raw_target("x");
+	is_status(raw_read_list(raw_len), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 1);
+	is_name(&heard.peer[0].reply.instance, "x." SERVICE);
+	/* Thousands of names. */
+	raw_begin(&service);
+	for (int i = 0; raw_len + 24 <= sizeof(raw); i++) {
+		snprintf(label, sizeof(label), "%d", i);
+		raw_target(label);
 	}
-	is_status(raw_read_list(raw_len, names, 8192, &n), LOOKUP_FOUND);
-	ck_assert_uint_eq(n, records);
-	ck_assert(name_equal(&names[n - 1], &one));
+	is_status(raw_read_list(raw_len), LOOKUP_BAD_ANSWER);
+	ck_assert_uint_eq(heard.n, REPLY_PEERS);
+	/* All of them at one host, that has thousands of records. */
+	raw_begin(&service);
+	raw_target("0");
+	host = (unsigned)raw_len - 4;
+	for (int i = 1; i < 800; i++) {
+		snprintf(label, sizeof(label), "%d", i);
+		raw_target(label);
+	}
+	for (unsigned at = host, i = 0; i < 800; i++) {
+		raw_record(RAW_ADDITIONAL, POINTER(at), 33, 8);
+		put("\0\0\0\0\x10\xe1", 6);
+		put16(POINTER(host));
+		at += 12 + raw[at] + 3u;
+	}
+	while (raw_len + 24 <= sizeof(raw)) {
+		raw_record(RAW_ADDITIONAL, POINTER(host), 16, 2);
+		put("\x01x", 2);
+	}
+	is_status(raw_read_list(raw_len), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 800);
 	/* Names that are not below the service. */
 	fill(&service, 12);
-	is_status(raw_read_list(raw_len, names, 8192, &n), LOOKUP_NOT_IN_ZONE);
+	is_status(raw_read_list(raw_len), LOOKUP_NOT_IN_ZONE);
 	ck_assert_msg(seconds() - start < BOUND_S, "%g s", seconds() - start);
 }
 END_TEST
@@ -1112,41 +1166,38 @@ END_TEST
 
 /* ---- lists ---- */
 
-static enum lookup_status read_list(struct name *names, size_t cap, size_t *n)
+static enum lookup_status read_list_of(const char *list)
 {
-	struct name service = util_name(SERVICE);
 	size_t len;
 	uint8_t *wire = to_wire(&len);
-	enum lookup_status status = reply_read_list(wire, len, &service, names, cap, n);
+	enum lookup_status status;
 
-	for (size_t cut = 0; cut < len; cut++) {
-		uint8_t *copy = malloc(cut + 1);
-		struct name ignored[2];
-		size_t none;
-
-		memcpy(copy, wire, cut);
-		ck_hot(reply_read_list(copy, cut, &service, ignored, 2, &none) == LOOKUP_BAD_ANSWER && none == 0);
-		free(copy);
-	}
+	for (size_t cut = 0; cut < len; cut++)
+		ck_hot(hear(wire, cut, list) == LOOKUP_BAD_ANSWER && heard.n == 0);
+	status = hear(wire, len, list);
 	free(wire);
 	return status;
 }
 
+static enum lookup_status read_list(void)
+{
+	return read_list_of(SERVICE);
+}
+
 START_TEST(a_list_gives_its_instances)
 {
-	struct name names[8];
-	size_t n = 77;
-
-	is_status(read_list(names, 8, &n), LOOKUP_NOT_IN_ZONE);
-	ck_assert_uint_eq(n, 0);
+	is_status(read_list(), LOOKUP_NOT_IN_ZONE);
+	ck_assert_uint_eq(heard.n, 0);
 	add(ANSWER, SERVICE ". 10 IN PTR a." SERVICE ".");
 	add(ANSWER, SERVICE ". 10 IN PTR %s.", upper(owner));
 	add(ANSWER, "%s. 10 IN PTR My\\032Laptop\\.at\\.home." SERVICE ".", upper(SERVICE));
-	is_status(read_list(names, 8, &n), LOOKUP_FOUND);
-	ck_assert_uint_eq(n, 3);
-	is_name(&names[0], "a." SERVICE);
-	is_name(&names[1], owner);
-	is_name(&names[2], "my\\032laptop\\.at\\.home." SERVICE);
+	is_status(read_list(), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 3);
+	is_name(&heard.peer[0].reply.instance, "a." SERVICE);
+	is_name(&heard.peer[1].reply.instance, "my\\032laptop\\.at\\.home." SERVICE);
+	is_name(&heard.peer[2].reply.instance, owner);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert(!heard.peer[i].whole);
 }
 END_TEST
 
@@ -1155,8 +1206,6 @@ START_TEST(what_is_no_instance_is_left_out_of_a_list)
 	static const char *const foreign[] = {"a._wireguard._udp.example.net.", SERVICE ".", "wg.example.com.", ".",
 	    "a.b." SERVICE ".", "a._wireguard._tcp.wg.example.com.", "a._udp.wg.example.com.",
 	    "a._wireguard\\._udp.wg.example.com.", "a.x_wireguard._udp.wg.example.com.", SERVICE ".a."};
-	struct name names[8];
-	size_t n;
 
 	for (size_t i = 0; i < COUNT(foreign); i++)
 		add(ANSWER, SERVICE ". 10 IN PTR %s", foreign[i]);
@@ -1165,30 +1214,284 @@ START_TEST(what_is_no_instance_is_left_out_of_a_list)
 	add(ANSWER, SERVICE ". 10 IN CNAME d." SERVICE ".");
 	add(ANSWER, SERVICE ". 10 IN NS e." SERVICE ".");
 	add(ADDITIONAL, SERVICE ". 10 IN PTR f." SERVICE ".");
-	is_status(read_list(names, 8, &n), LOOKUP_NOT_IN_ZONE);
-	ck_assert_uint_eq(n, 0);
+	is_status(read_list(), LOOKUP_NOT_IN_ZONE);
+	ck_assert_uint_eq(heard.n, 0);
 	add(ANSWER, SERVICE ". 10 IN PTR good." SERVICE ".");
-	is_status(read_list(names, 8, &n), LOOKUP_FOUND);
-	ck_assert_uint_eq(n, 1);
-	is_name(&names[0], "good." SERVICE);
+	is_status(read_list(), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 1);
+	is_name(&heard.peer[0].reply.instance, "good." SERVICE);
+}
+END_TEST
+
+START_TEST(a_peer_comes_once)
+{
+	size_t len;
+	uint8_t *wire;
+
+	for (int i = 0; i < 900; i++)
+		add(ANSWER, SERVICE ". 10 IN PTR %s.", i % 2 == 0 ? owner : upper(owner));
+	wire = to_wire(&len);
+	is_status(hear(wire, len, SERVICE), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 1);
+	is_name(&heard.peer[0].reply.instance, owner);
+	free(wire);
 }
 END_TEST
 
 START_TEST(a_list_does_not_pass_its_room)
 {
-	struct name names[8];
-	size_t n;
+	size_t len;
 
-	for (int i = 0; i < 6; i++)
-		add(ANSWER, SERVICE ". 10 IN PTR p%d." SERVICE ".", i);
-	for (size_t cap = 0; cap <= 7; cap++) {
-		memset(names, 0xa5, sizeof(names));
-		is_status(read_list(names, cap, &n), cap == 0 ? LOOKUP_NOT_IN_ZONE : LOOKUP_FOUND);
-		ck_assert_uint_eq(n, cap < 6 ? cap : 6);
-		for (size_t i = 0; i < n; i++)
-			ck_assert_uint_eq(names[i].wire[2], '0' + i);
-		for (size_t i = n; i < 8; i++)
-			ck_assert_uint_eq(names[i].len, 0xa5);
+	for (int extra = -1; extra <= 1; extra++) {
+		uint8_t *wire;
+
+		ldns_pkt_free(pkt);
+		pkt = ldns_pkt_new();
+		for (int i = 0; i < REPLY_PEERS + extra; i++)
+			add(ANSWER, SERVICE ". 10 IN PTR p%d." SERVICE ".", i);
+		wire = to_wire(&len);
+		/* With one too many it is not the whole list. */
+		is_status(hear(wire, len, SERVICE), extra <= 0 ? LOOKUP_FOUND : LOOKUP_BAD_ANSWER);
+		ck_assert_uint_eq(heard.n, extra < 0 ? REPLY_PEERS - 1 : REPLY_PEERS);
+		free(wire);
+	}
+}
+END_TEST
+
+/* ---- what comes with a list ---- */
+
+static void expect_peer(bool whole, enum lookup_status want, const char *addrs)
+{
+	is_status(read_list(), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 1);
+	is_name(&heard.peer[0].reply.instance, owner);
+	ck_assert(heard.peer[0].whole == whole);
+	if (!whole)
+		return;
+	is_status(heard.peer[0].status, want);
+	if (addrs != NULL)
+		ck_assert_str_eq(addrs_text(&heard.peer[0].reply), addrs);
+}
+
+static void add_target(void)
+{
+	add(ANSWER, SERVICE ". 10 IN PTR %s.", owner);
+}
+
+static void add_listed_srv(void)
+{
+	add(ADDITIONAL, "%s. 10 IN SRV 0 0 4321 %s.", owner, owner);
+}
+
+static void add_listed_address(void)
+{
+	add(ADDITIONAL, "%s. 10 IN A 198.51.100.7", owner);
+}
+
+static void add_listed_txt(void)
+{
+	add(ADDITIONAL, "%s. 10 IN TXT \"txtvers=1\" \"pub=%s\" \"allowed=10.0.0.2/32\"", owner, base64);
+}
+
+START_TEST(a_peer_s_records_may_come_with_its_list)
+{
+	const struct reply *reply = &heard.peer[0].reply;
+
+	add_target();
+	add_listed_srv();
+	add_listed_address();
+	add_listed_txt();
+	expect_peer(true, LOOKUP_FOUND, "198.51.100.7:4321");
+	ck_assert(reply->has_key && memcmp(reply->key, key, KEY_LEN) == 0);
+	ck_assert_str_eq(reply->allowed, "10.0.0.2/32");
+	ck_assert_uint_eq(reply->ttl_s, 10);
+}
+END_TEST
+
+START_TEST(a_peer_is_asked_for_if_one_of_its_records_is_missing)
+{
+	/* Of the three any two, any one, none. */
+	for (int have = 0; have < 7; have++) {
+		ldns_pkt_free(pkt);
+		pkt = ldns_pkt_new();
+		add_target();
+		if (have & 1)
+			add_listed_srv();
+		if (have & 2)
+			add_listed_address();
+		if (have & 4)
+			add_listed_txt();
+		expect_peer(false, LOOKUP_FOUND, NULL);
+	}
+}
+END_TEST
+
+START_TEST(records_of_another_name_or_section_are_none_of_a_listed_peer_s)
+{
+	add_target();
+	add(ADDITIONAL, "x.%s. 10 IN SRV 0 0 666 %s.", owner, owner);
+	add(ANSWER, "%s. 10 IN SRV 0 0 666 %s.", owner, owner);
+	add_listed_address();
+	add_listed_txt();
+	expect_peer(false, LOOKUP_FOUND, NULL);
+	add_listed_srv();
+	add(ADDITIONAL, "x.%s. 10 IN A 198.51.100.66", owner);
+	add(ADDITIONAL, SERVICE ". 10 IN A 198.51.100.67");
+	add(ADDITIONAL, "x.%s. 10 IN TXT \"pub=hello\"", owner);
+	add(ANSWER, "%s. 10 IN A 198.51.100.68", owner);
+	expect_peer(true, LOOKUP_FOUND, "198.51.100.7:4321");
+}
+END_TEST
+
+START_TEST(each_peer_of_a_list_gets_its_own_records)
+{
+	/* In another order than the names', in another case, and all at one host or each at its own. */
+	for (int i = 0; i < 40; i++)
+		add(ANSWER, SERVICE ". 10 IN PTR p%02d." SERVICE ".", i * 7 % 40);
+	for (int i = 0; i < 40; i++) {
+		add(ADDITIONAL, "P%02d." SERVICE ". 10 IN SRV 0 0 %d h%d.example.net.", i, 1000 + i, i % 2 == 0 ? i : 1);
+		add(ADDITIONAL, "H%d.example.net. 10 IN A 198.51.100.%d", i, 200 - i);
+		add(ADDITIONAL, "h%d.example.net. 10 IN A 198.51.100.%d", i, i);
+		add(ADDITIONAL, "p%02d." SERVICE ". 10 IN TXT \"allowed=10.0.0.%d/32\"", i, i);
+	}
+	is_status(read_list(), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 40);
+	for (int i = 0; i < 40; i++) {
+		int host = i % 2 == 0 ? i : 1;
+		char want[80];
+
+		snprintf(want, sizeof(want), "p%02d." SERVICE, i);
+		is_name(&heard.peer[i].reply.instance, want);
+		ck_assert(heard.peer[i].whole && heard.peer[i].status == LOOKUP_FOUND);
+		snprintf(want, sizeof(want), "198.51.100.%d:%d 198.51.100.%d:%d", 200 - host, 1000 + i, host, 1000 + i);
+		ck_assert_str_eq(addrs_text(&heard.peer[i].reply), want);
+		snprintf(want, sizeof(want), "10.0.0.%d/32", i);
+		ck_assert_str_eq(heard.peer[i].reply.allowed, want);
+	}
+}
+END_TEST
+
+START_TEST(a_listed_peer_whose_name_is_a_key_has_that_key)
+{
+	uint8_t k[KEY_LEN];
+	char other[KEY_BASE64 + 1], name[NAME_TEXT + 8];
+
+	util_key(1, k);
+	key_text(k, other);
+	/* Without padding, and with. */
+	for (int turn = 0; turn < 2; turn++) {
+		ldns_pkt_free(pkt);
+		pkt = ldns_pkt_new();
+		snprintf(name, sizeof(name), "%.52s%s." SERVICE ".", owner, turn == 0 ? "" : "====");
+		add(ANSWER, SERVICE ". 10 IN PTR %s", name);
+		add(ADDITIONAL, "%s 10 IN SRV 0 0 4321 %s", name, name);
+		add(ADDITIONAL, "%s 10 IN A 198.51.100.7", name);
+		add(ADDITIONAL, "%s 10 IN TXT \"pub=%s\"", name, other);
+		is_status(read_list(), LOOKUP_FOUND);
+		ck_assert(heard.n == 1 && heard.peer[0].whole);
+		is_status(heard.peer[0].status, LOOKUP_OTHER_KEY);
+		ck_assert_uint_eq(heard.peer[0].reply.addrs_len, 0);
+	}
+	/* A name of people's has whichever it says. */
+	add(ANSWER, SERVICE ". 10 IN PTR alice." SERVICE ".");
+	add(ADDITIONAL, "alice." SERVICE ". 10 IN SRV 0 0 4321 alice." SERVICE ".");
+	add(ADDITIONAL, "alice." SERVICE ". 10 IN A 198.51.100.7");
+	add(ADDITIONAL, "alice." SERVICE ". 10 IN TXT \"pub=%s\"", other);
+	is_status(read_list(), LOOKUP_FOUND);
+	ck_assert_uint_eq(heard.n, 2);
+	is_status(heard.peer[0].status, LOOKUP_FOUND);
+	ck_assert_mem_eq(heard.peer[0].reply.key, k, KEY_LEN);
+}
+END_TEST
+
+START_TEST(a_listed_port_0_is_refused)
+{
+	add_target();
+	add(ADDITIONAL, "%s. 10 IN SRV 0 0 0 %s.", owner, owner);
+	add_listed_address();
+	add_listed_txt();
+	expect_peer(true, LOOKUP_BAD_ENDPOINT, NULL);
+}
+END_TEST
+
+START_TEST(a_list_by_a_prefix_has_only_keys_with_it)
+{
+	char list[NAME_TEXT], other[KEY_BASE32 + 1];
+
+	for (int n = 1; n <= RECORDS_SHARD_MAX; n++) {
+		ldns_pkt_free(pkt);
+		pkt = ldns_pkt_new();
+		snprintf(list, sizeof(list), "_%.*s._sub." SERVICE, n, owner);
+		snprintf(other, sizeof(other), "%.52s", owner);
+		other[n - 1] = other[n - 1] == 'a' ? 'b' : 'a';
+		add(ANSWER, "%s. 10 IN PTR %s." SERVICE ".", list, other);
+		add(ANSWER, "%s. 10 IN PTR %s====." SERVICE ".", list, other);
+		is_status(read_list_of(list), LOOKUP_NOT_IN_ZONE);
+		add(ANSWER, "%s. 10 IN PTR %s.", upper(list), upper(owner));
+		add(ANSWER, "%s. 10 IN PTR bob." SERVICE ".", list); /* no key */
+		add(ANSWER, "%s. 10 IN PTR %s", list, list);
+		add(ANSWER, SERVICE ". 10 IN PTR carol." SERVICE ".");
+		is_status(read_list_of(list), LOOKUP_FOUND);
+		ck_assert_uint_eq(heard.n, 2);
+		is_name(&heard.peer[0].reply.instance, "bob." SERVICE);
+		is_name(&heard.peer[1].reply.instance, owner);
+	}
+}
+END_TEST
+
+static enum lookup_status read_shard(unsigned *shard)
+{
+	struct name service = util_name(SERVICE);
+	size_t len;
+	uint8_t *wire = to_wire(&len);
+	enum lookup_status status = reply_read_shard(wire, len, &service, shard);
+
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *copy = malloc(cut + 1);
+		unsigned ignored;
+
+		memcpy(copy, wire, cut);
+		ck_hot(reply_read_shard(copy, cut, &service, &ignored) == LOOKUP_BAD_ANSWER);
+		free(copy);
+	}
+	free(wire);
+	return status;
+}
+
+START_TEST(the_service_says_how_its_lists_are_split)
+{
+	static const struct {
+		const char *text;
+		int want; /* -1: it does not say; -2: it lies */
+	} cases[] = {
+	    {"\"txtvers=1\" \"shard=0\"", 0},
+	    {"\"txtvers=1\" \"shard=2\"", 2},
+	    {"\"SHARD=4\"", 4},
+	    {"\"txtvers=1\"", -1},
+	    {"\"\" \"shard\" \"xshard=1\" \"shards=1\"", -1},
+	    {"\"shard=\"", -2},
+	    {"\"shard=5\"", -2},
+	    {"\"shard=-1\"", -2},
+	    {"\"shard=01\"", -2},
+	    {"\"shard=1 \"", -2},
+	    {"\"shard=a\"", -2},
+	    {"\"shard=1\" \"shard=2\"", -2},
+	    {"\"shard=1\" \"txtvers=1\" \"shard=1\"", -2},
+	};
+	unsigned shard;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		ldns_pkt_free(pkt);
+		pkt = ldns_pkt_new();
+		shard = 77;
+		add(ANSWER, "other." SERVICE ". 10 IN TXT \"shard=3\"");
+		add(ANSWER, SERVICE ". 10 IN PTR a." SERVICE ".");
+		add(ADDITIONAL, SERVICE ". 10 IN TXT \"shard=3\"");
+		add(ANSWER, "%s. 10 IN TXT %s", upper(SERVICE), cases[i].text);
+		is_status(read_shard(&shard), cases[i].want == -1 ? LOOKUP_NOT_IN_ZONE :
+		        cases[i].want == -2 ? LOOKUP_BAD_ANSWER : LOOKUP_FOUND);
+		if (cases[i].want >= 0)
+			ck_assert_uint_eq(shard, (unsigned)cases[i].want);
 	}
 }
 END_TEST
@@ -1275,6 +1578,15 @@ Suite *suite_reply(void)
 	tcase_add_test(r, a_list_of_64_KiB_takes_a_moment);
 	tcase_add_test(l, a_list_gives_its_instances);
 	tcase_add_test(l, what_is_no_instance_is_left_out_of_a_list);
+	tcase_add_test(l, a_peer_comes_once);
 	tcase_add_test(l, a_list_does_not_pass_its_room);
+	tcase_add_test(l, a_peer_s_records_may_come_with_its_list);
+	tcase_add_test(l, a_peer_is_asked_for_if_one_of_its_records_is_missing);
+	tcase_add_test(l, records_of_another_name_or_section_are_none_of_a_listed_peer_s);
+	tcase_add_test(l, each_peer_of_a_list_gets_its_own_records);
+	tcase_add_test(l, a_listed_peer_whose_name_is_a_key_has_that_key);
+	tcase_add_test(l, a_listed_port_0_is_refused);
+	tcase_add_test(l, a_list_by_a_prefix_has_only_keys_with_it);
+	tcase_add_test(l, the_service_says_how_its_lists_are_split);
 	return s;
 }

@@ -1,7 +1,8 @@
 /* A name server's answer to the client. Input: an octet that says which question it answers, then the message.
  *
- *     octet % 3    0 the SRV of a peer    1 the addresses of its target    2 the list of the service's instances
- *     octet / 3    odd: no key to compare; how many addresses there are already; how many names there is room for
+ *     octet % 3    0 the SRV of a peer    1 the addresses of its target    2 a list of the service's instances
+ *     octet / 3    odd: no key to compare; how many addresses there are already; how many characters the list's keys have
+ *                  in common, of which there are 5: how the lists are split
  */
 #include "fuzz.h"
 
@@ -102,43 +103,76 @@ static void read_addresses(const uint8_t *msg, size_t len, const struct name *ta
 	MUST(name_equal(&reply.target, target) && reply.port == 7);
 }
 
-static void read_list(const uint8_t *msg, size_t len, const struct name *service, size_t cap)
-{
-	static struct name names[1024 + 1];
-	enum lookup_status status;
-	struct name parent;
-	size_t n = 77;
+struct listing {
+	const struct name *list, *service;
+	size_t n;
+	struct name last;
+};
 
-	names[cap].len = 0xa5;
-	status = reply_read_list(msg, len, service, names, cap, &n);
-	MUST(status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE || status == LOOKUP_BAD_ANSWER);
-	MUST(n <= cap && (status == LOOKUP_FOUND) == (n > 0) && names[cap].len == 0xa5);
-	for (size_t i = 0; i < n; i++) {
-		is_name(&names[i]);
-		MUST(name_parent(&names[i], &parent) && name_equal(&parent, service));
+static void on_peer(void *data, const struct reply *peer, bool whole, enum lookup_status status)
+{
+	struct listing *l = data;
+	struct name parent;
+	uint8_t key[KEY_LEN];
+	bool has_key = reply_name_key(&peer->instance, key);
+
+	is_name(&peer->instance);
+	are_addresses(peer);
+	is_allowed(peer->allowed);
+	MUST(name_parent(&peer->instance, &parent) && name_equal(&parent, l->service));
+	MUST(!has_key || name_equal(l->list, l->service) ||
+	    memcmp(peer->instance.wire + 1, l->list->wire + 2, l->list->wire[0] - 1u) == 0);
+	/* In order, so none twice. */
+	MUST(l->n++ == 0 || memcmp(l->last.wire, peer->instance.wire, l->last.len) < 0);
+	l->last = peer->instance;
+	MUST(status == LOOKUP_FOUND || status == LOOKUP_OTHER_KEY || status == LOOKUP_BAD_ENDPOINT);
+	if (whole && status == LOOKUP_FOUND) {
+		MUST(peer->port != 0 && peer->addrs_len > 0 && !peer->is_alias);
+		MUST(!has_key || !peer->has_key || memcmp(key, peer->key, KEY_LEN) == 0);
 	}
+}
+
+static void read_list(const uint8_t *msg, size_t len, const struct name *list, const struct name *service)
+{
+	struct listing l = {.list = list, .service = service};
+	enum lookup_status status = reply_read_list(msg, len, list, service, on_peer, &l);
+
+	MUST(status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE || status == LOOKUP_BAD_ANSWER);
+	MUST(l.n <= REPLY_PEERS);
+	MUST(status == LOOKUP_FOUND ? l.n > 0 : l.n == 0 || (status == LOOKUP_BAD_ANSWER && l.n == REPLY_PEERS));
+}
+
+static void read_shard(const uint8_t *msg, size_t len, const struct name *service)
+{
+	unsigned shard = 77;
+	enum lookup_status status = reply_read_shard(msg, len, service, &shard);
+
+	MUST(status == LOOKUP_FOUND ? shard <= RECORDS_SHARD_MAX :
+	        status == LOOKUP_NOT_IN_ZONE || status == LOOKUP_BAD_ANSWER);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t key[KEY_LEN] = {1, 8, 15, 22, 29, 36, 43, 50, 57, 64, 71, 78, 85, 92, 99, 106, 113, 120, 127, 134,
 	    141, 148, 155, 162, 169, 176, 183, 190, 197, 204, 211, 218};
-	struct name zone, service, instance;
+	struct name zone, service, instance, sub, list;
 	uint8_t *msg;
 	size_t n;
 
 	if (len == 0 || len > 1 + 65535)
 		return 0;
 	MUST(name_from_text("wg.example.com", &zone) && records_service_name(&zone, &service) &&
-	    records_instance_name(&zone, key, false, &instance));
+	    records_instance_name(&zone, key, false, &instance) && name_prepend("_sub", 4, &service, &sub));
 	msg = exact_copy(data + 1, len - 1);
 	n = data[0] / 3;
 	if (data[0] % 3 == 0)
 		read_srv(msg, len - 1, &instance, n % 2 == 0 ? key : NULL);
 	else if (data[0] % 3 == 1)
 		read_addresses(msg, len - 1, &instance, n % (REPLY_ADDRS + 1));
+	else if (n % 6 == RECORDS_SHARD_MAX + 1)
+		read_shard(msg, len - 1, &service);
 	else
-		read_list(msg, len - 1, &service, n == 0 ? 1024 : n);
+		read_list(msg, len - 1, n % 6 > 0 && name_prepend("_aeea", 1 + n % 6, &sub, &list) ? &list : &service, &service);
 	free(msg);
 	return 0;
 }
