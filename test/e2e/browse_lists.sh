@@ -140,6 +140,12 @@ same "a peer with another key: and of no other" '["found",399]' \
 	"$(jq -c '[.status, ([.peers[] | select(.status == "found")] | length)]' "$LAB/out")"
 lab_stop crowd
 
+serve 1 400 e=slow
+browse
+is_whole "a server that takes 2 s"
+same "a server that takes 2 s: asked for each list once" 32 "$(asked '12 _.$')"
+lab_stop crowd
+
 # ---- incomplete ----
 
 # incomplete DESCRIPTION STATUS MESSAGE - of what was browsed.

@@ -10,6 +10,7 @@
  *
  *     servfail, refused, silent
  *     close         the connection is closed
+ *     slow          after 2 s, in which nothing else is answered either
  *     bare          nothing but the list
  *     otherkey      the TXT of its first peer names another key
  *     strangers     also has targets of another list, of no list, and each of its own 3 times
@@ -380,6 +381,8 @@ static bool on_tcp(int fd)
 		return false;
 	len = answer(query + 2, len, &a, out + 2, sizeof(out) - 2);
 	put16(out, (uint16_t)len);
+	if (is(&a, "slow"))
+		sleep(2);
 	return !is(&a, "close") && (len == 0 || send(fd, out, len + 2, MSG_NOSIGNAL) >= 0);
 }
 
