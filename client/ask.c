@@ -77,6 +77,8 @@ static void mark_socket(const struct resolver *r)
 			close(fd);
 		channel_send(r->mark_channel, &failed, sizeof(failed), -1);
 	}
+	if (got == 0)
+		diex("the resolver is gone");
 }
 
 void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result_fn, void *data)

@@ -180,7 +180,8 @@ static void say_why(const struct found *f, const struct lookup *question)
 	else if (f->end.status == LOOKUP_NOT_IN_ZONE)
 		warnx("the zone has no list of its peers: it has none, more than the registry lists, or it is another zone");
 	else
-		warnx("the zone: %s", text);
+		warnx("the zone: %s%s", text, f->end.status == LOOKUP_REFUSED ?
+		        "; it may be that it only refuses lists: then `wgmeet lookup` finds a peer by its key or name" : "");
 }
 
 static int run(struct session *s, struct lookup *question)

@@ -189,7 +189,7 @@ static bool give_peer(struct resolving *r, const struct listed *w)
 
 static void look_up_peer(struct resolving *r, const struct listed *w)
 {
-	struct lookup lookup = {.kind = LOOKUP_NAME, .number = r->lists.number, .name.len = w->name_len};
+	struct lookup lookup = {.kind = LOOKUP_NAME, .with_txt = 1, .number = r->lists.number, .name.len = w->name_len};
 	struct in_flight *f;
 
 	memcpy(lookup.name.wire, w->text, w->name_len);

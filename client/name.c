@@ -13,6 +13,7 @@ void subject_to_lookup(const struct settings *settings, struct lookup *out)
 	struct name service, name;
 	const char *subject = settings->subject;
 
+	out->with_txt = 1;
 	if (strlen(subject) == KEY_BASE64 && key_from_base64(subject, out->key)) {
 		out->kind = LOOKUP_KEY;
 		return;
@@ -31,7 +32,7 @@ void subject_to_lookup(const struct settings *settings, struct lookup *out)
 
 int name_main(int argc, char *argv[])
 {
-	static const struct settings_usage usage = {.text = "wgmeet name KEY [DEVICE] [OPTION...]", .has_subject = true};
+	static const struct settings_usage usage = {.text = "wgmeet name KEY|NAME [DEVICE] [OPTION...]", .has_subject = true};
 	static struct settings settings;
 	struct lookup lookup = {0};
 	struct name padded;

@@ -219,16 +219,24 @@ static bool read_txts(struct span span, struct reply *out)
 {
 	bool ok = true;
 
-	for (size_t i = span.from; ok && i < span.to; i++)
-		if (is_record(ldns_rr_list_rr(span.list, i), LDNS_RR_TYPE_TXT, 1, &out->instance))
-			ok = read_txt(ldns_rr_list_rr(span.list, i), out);
+	for (size_t i = span.from; ok && i < span.to; i++) {
+		if (!is_record(ldns_rr_list_rr(span.list, i), LDNS_RR_TYPE_TXT, 1, &out->instance))
+			continue;
+		out->has_txt = true;
+		ok = read_txt(ldns_rr_list_rr(span.list, i), out);
+	}
 	return ok;
+}
+
+static bool is_other_key(const struct reply *reply, const uint8_t *key)
+{
+	return key != NULL && reply->has_key && memcmp(reply->key, key, KEY_LEN) != 0;
 }
 
 /* Of an SRV that was read: its TXT, the addresses of its target. */
 static enum lookup_status read_rest(struct span txts, struct span addresses, const uint8_t *key, struct reply *out)
 {
-	if (!read_txts(txts, out) || (key != NULL && out->has_key && memcmp(out->key, key, KEY_LEN) != 0))
+	if (!read_txts(txts, out) || is_other_key(out, key))
 		return LOOKUP_OTHER_KEY;
 	add_addresses(addresses, &out->target, out);
 	return out->port == 0 ? LOOKUP_BAD_ENDPOINT : LOOKUP_FOUND;
@@ -271,6 +279,18 @@ enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct r
 	add_addresses(span_of(ldns_pkt_answer(pkt)), &owner, out);
 	ldns_pkt_free(pkt);
 	return out->addrs_len > before ? LOOKUP_FOUND : LOOKUP_NO_ADDRESS;
+}
+
+enum lookup_status reply_read_txt(const uint8_t *msg, size_t len, const uint8_t *key, struct reply *out)
+{
+	ldns_pkt *pkt = NULL;
+	bool ok;
+
+	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
+		return LOOKUP_BAD_ANSWER;
+	ok = read_txts(span_of(ldns_pkt_answer(pkt)), out) && !is_other_key(out, key);
+	ldns_pkt_free(pkt);
+	return !ok ? LOOKUP_OTHER_KEY : out->has_txt ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE;
 }
 
 /* ---- lists ---- */

@@ -46,7 +46,7 @@ struct reply {
 	struct name target; /* of the SRV */
 	struct endpoint addrs[REPLY_ADDRS]; /* with the port */
 	size_t addrs_len;
-	bool has_key;
+	bool has_txt, has_key;
 	uint8_t key[KEY_LEN]; /* from pub= */
 	char allowed[REPLY_ALLOWED]; /* "10.0.0.2/32,...", whole CIDRs, as many as there is room for */
 };
@@ -59,6 +59,9 @@ enum lookup_status reply_read_srv(const uint8_t *msg, size_t len, const struct n
 
 /* The answer to an A or AAAA question for the target; adds to out->addrs. FOUND, NO_ADDRESS or BAD_ANSWER. */
 enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct reply *out);
+
+/* The answer to the TXT question for the instance. FOUND, NOT_IN_ZONE (it has none), BAD_ANSWER or OTHER_KEY. */
+enum lookup_status reply_read_txt(const uint8_t *msg, size_t len, const uint8_t *key, struct reply *out);
 
 /* A peer of a list, of whom `reply` has the name as `instance`. `whole`: SRV, address and TXT came with the list, and the
  * status is as of reply_read_srv(). Else nothing is known but the name: ask for it. */

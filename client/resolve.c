@@ -165,6 +165,29 @@ static void deliver(struct resolving *r)
 	}
 }
 
+static const uint8_t *key_of(const struct in_flight *f)
+{
+	return f->has_key ? f->lookup.key : NULL;
+}
+
+/* One answer of those behind the SRV. */
+static void end_one(struct in_flight *f)
+{
+	if (--f->waits_for == 0)
+		slot_finish(f, f->address_status != LOOKUP_FOUND ? f->address_status : f->txt_status);
+}
+
+/* A peer need not have a TXT. */
+static void on_txt(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
+{
+	struct in_flight *f = arg;
+
+	if (status == LOOKUP_FOUND)
+		status = reply_read_txt(msg, len, key_of(f), &f->reply);
+	f->txt_status = status == LOOKUP_NOT_IN_ZONE ? LOOKUP_FOUND : status;
+	end_one(f);
+}
+
 static void on_address(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
 {
 	struct in_flight *f = arg;
@@ -176,8 +199,7 @@ static void on_address(void *arg, enum lookup_status status, const uint8_t *msg,
 	/* Of the two answers the better one counts. */
 	if (f->address_status != LOOKUP_FOUND && status != LOOKUP_NO_ADDRESS)
 		f->address_status = status;
-	if (--f->waits_for == 0)
-		slot_finish(f, f->address_status);
+	end_one(f);
 }
 
 static bool query(struct in_flight *f, const struct name *name, uint16_t type, dns_fn *fn)
@@ -185,12 +207,32 @@ static bool query(struct in_flight *f, const struct name *name, uint16_t type, d
 	return dns_query(f->r->dns, f->server, name, type, f->tcp, fn, f);
 }
 
+/* What a server left out, because it was too much or for a reason of its own, is asked for. */
+static void ask_rest(struct in_flight *f, enum lookup_status status)
+{
+	bool address = f->reply.addrs_len == 0, txt = f->lookup.with_txt != 0 && !f->reply.has_txt;
+
+	if (status != LOOKUP_FOUND || (!address && !txt)) {
+		slot_finish(f, status);
+		return;
+	}
+	f->address_status = address ? LOOKUP_NO_ADDRESS : LOOKUP_FOUND;
+	f->txt_status = LOOKUP_FOUND;
+	f->waits_for = (address ? 2u : 0) + (txt ? 1u : 0);
+	if (txt && !query(f, &f->reply.instance, TYPE_TXT, on_txt))
+		end_one(f);
+	if (address && !query(f, &f->reply.target, TYPE_A, on_address))
+		end_one(f);
+	if (address && !query(f, &f->reply.target, TYPE_AAAA, on_address))
+		end_one(f);
+}
+
 static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
 {
 	struct in_flight *f = arg;
 
 	if (status == LOOKUP_FOUND)
-		status = reply_read_srv(msg, len, &f->name, f->has_key ? f->lookup.key : NULL, &f->reply);
+		status = reply_read_srv(msg, len, &f->name, key_of(f), &f->reply);
 	if (status == LOOKUP_FOUND && f->reply.is_alias) {
 		f->name = f->reply.instance;
 		if (f->aliases++ < REPLY_ALIASES)
@@ -199,16 +241,7 @@ static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, siz
 			slot_finish(f, LOOKUP_BAD_ANSWER);
 		return;
 	}
-	if (status != LOOKUP_FOUND || f->reply.addrs_len > 0) {
-		slot_finish(f, status);
-		return;
-	}
-	f->address_status = LOOKUP_NO_ADDRESS;
-	f->waits_for = 2;
-	if (!query(f, &f->reply.target, TYPE_A, on_address))
-		slot_finish(f, LOOKUP_NO_ADDRESS);
-	else
-		query(f, &f->reply.target, TYPE_AAAA, on_address);
+	ask_rest(f, status);
 }
 
 static void on_list(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)

@@ -26,6 +26,7 @@ enum lookup_kind {
 struct lookup {
 	uint32_t number; /* the asker's; it comes back with the result */
 	uint32_t kind;
+	uint32_t with_txt; /* a TXT record that did not come with the answer is asked for */
 	uint8_t key[KEY_LEN];
 	struct name name;
 };

@@ -38,10 +38,10 @@ struct in_flight {
 	size_t server;      /* that is asked now */
 	size_t failed;      /* servers that were asked before it */
 	unsigned again;     /* times that it was asked anew */
-	unsigned waits_for; /* address questions without an answer yet */
+	unsigned waits_for; /* questions behind the SRV without an answer yet */
 	unsigned aliases;   /* that were followed by a question of their own */
 	bool padded, both;  /* which naming is asked; both were */
-	enum lookup_status status, address_status;
+	enum lookup_status status, address_status, txt_status;
 	enum lookup_status failure; /* of the servers before this one */
 };
 

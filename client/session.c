@@ -51,6 +51,7 @@ void session_lookup(struct session *s, bool all, session_fn *fn, void *data)
 		if (!all && !plan_wants_lookup(&s->dev.peers[i], &s->options))
 			continue;
 		questions[n].kind = LOOKUP_KEY;
+		questions[n].with_txt = all; /* what is only shown; an endpoint needs none */
 		memcpy(questions[n].key, s->dev.peers[i].public_key, KEY_LEN);
 		l.peer_of[n++] = i;
 	}
