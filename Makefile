@@ -39,9 +39,11 @@ COMMON := $(call objects,common)
 SERVER := $(call objects,server)
 CLIENT := $(call objects,client)
 UNIT   := $(call objects,test)
+E2E    := $(patsubst test/e2e/%.c,%,$(filter-out %_shim.c,$(wildcard test/e2e/*.c)))
 
 # What a worker links of its own: the half of the server that faces the network.
-WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/query server/answer server/snapshot \
+WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/query server/answer server/sections \
+	server/snapshot server/snapshot_check server/cookie server/rrl server/ranges \
 	common/channel common/key common/log common/records common/name)
 
 all: $(BUILD)/wgmeetd $(BUILD)/wgmeet
@@ -71,15 +73,8 @@ $(BUILD)/test/unit: $(UNIT) $(COMMON) $(filter-out %/main.o,$(SERVER) $(CLIENT))
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-$(BUILD)/test/contract: $(BUILD)/test/e2e/contract.o $(COMMON)
-	$(call say,LD)
-	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
-
-$(BUILD)/test/mock: $(BUILD)/test/e2e/mock.o $(COMMON)
-	$(call say,LD)
-	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
-
-$(BUILD)/test/crowd: $(BUILD)/test/e2e/crowd.o $(COMMON)
+# What the end-to-end tests are helped by.
+$(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
@@ -90,20 +85,15 @@ $(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(
 
 $(BUILD)/test/fuzz_reply: $(BUILD)/client/reply.o
 
-$(BUILD)/test/memscan: $(BUILD)/test/e2e/memscan.o
-	$(call say,LD)
-	$(LINK)
-
-$(BUILD)/test/confine: $(BUILD)/test/e2e/confine.o
-	$(call say,LD)
-	$(LINK) $(call pkg,--libs,libseccomp)
+# A worker whose system calls are the fuzz target's.
+$(BUILD)/test/fuzz_worker: override LDFLAGS += -Wl,@test/fuzz/worker.wrap
 
 $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit contract mock crowd memscan confine kernel_test \
-	fuzz_query fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
+tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test \
+	fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all

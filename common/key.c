@@ -112,6 +112,13 @@ void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX + 1])
 	sodium_bin2hex(out, KEY_HEX + 1, key, KEY_LEN);
 }
 
+bool key_same_prefix(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN], unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+}
+
 bool key_is_zero(const uint8_t key[KEY_LEN])
 {
 	static const uint8_t zero[KEY_LEN];

@@ -24,6 +24,9 @@ void key_to_base32(const uint8_t key[KEY_LEN], uint8_t out[KEY_BASE32]);
 bool key_from_hex(const char *text, uint8_t out[KEY_LEN]);
 void key_to_hex(const uint8_t key[KEY_LEN], char out[KEY_HEX + 1]); /* with a NUL */
 
+/* Are the first `bits` the same? */
+bool key_same_prefix(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN], unsigned bits);
+
 bool key_is_zero(const uint8_t key[KEY_LEN]);
 
 /* Base64 with a NUL, for messages. Returns out. */

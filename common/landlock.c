@@ -18,6 +18,9 @@ struct ruleset {
 	uint64_t scoped; /* since version 6: 1 abstract sockets, 2 signals */
 };
 
+#define BIND_TCP    1
+#define CONNECT_TCP 2
+
 #define READ  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE | TRUNCATE)
 #define TRUNCATE UINT64_C(0x4000)
@@ -46,7 +49,7 @@ static void allow(int ruleset, const char *path, uint64_t access)
 void landlock_enter(bool reads, const char *writable, bool tcp)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct ruleset attr = {.net = tcp ? 0 : 3, .scoped = 3};
+	struct ruleset attr = {.net = tcp ? BIND_TCP : BIND_TCP | CONNECT_TCP, .scoped = 3};
 	size_t size = version >= 6 ? sizeof(attr) : version >= 4 ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);
 	int ruleset;
 

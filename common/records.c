@@ -25,6 +25,21 @@ bool records_instance_name(const struct name *zone, const uint8_t key[KEY_LEN], 
 	    name_prepend(label, padded ? KEY_BASE32_PAD : KEY_BASE32, &service, out);
 }
 
+bool records_list_name(const struct name *zone, const uint8_t key[KEY_LEN], unsigned shard, struct name *out)
+{
+	uint8_t label[1 + KEY_BASE32] = "_";
+	struct name service, sub;
+
+	if (!records_service_name(zone, &service))
+		return false;
+	if (shard == 0) {
+		*out = service;
+		return true;
+	}
+	key_to_base32(key, label + 1);
+	return name_prepend("_sub", 4, &service, &sub) && name_prepend(label, 1 + shard, &sub, out);
+}
+
 void records_txt_head(const uint8_t key[KEY_LEN], uint8_t out[RECORDS_TXT_HEAD])
 {
 	static const char start[] = "\x09" RECORDS_TXTVERS "\x30" "pub=";

@@ -18,12 +18,15 @@
 #define RECORDS_TXTVERS     "txtvers=1"
 #define RECORDS_TXT_MAX     16384 /* octets of RDATA */
 
-/* Peers too many for one list are in lists by the first characters of their keys: so many at most. */
-#define RECORDS_SHARD_MAX 4 /* characters: a million lists */
-
 /* _wireguard._udp.<zone>; false if the zone's name leaves no room for a peer's. */
 bool records_service_name(const struct name *zone, struct name *out);
 bool records_instance_name(const struct name *zone, const uint8_t key[KEY_LEN], bool padded, struct name *out);
+
+/* Lists of peers. With `shard` 0 there is one, at the service's name; else one for each prefix of that many characters of
+ * the keys' base32, at the subtype _<prefix>._sub._wireguard._udp.<zone> (RFC 6763 section 7.1). */
+#define RECORDS_LIST_MAX  900 /* PTR records that fit into one message over TCP, with room for the rest */
+#define RECORDS_SHARD_MAX 4 /* characters: a million lists */
+bool records_list_name(const struct name *zone, const uint8_t key[KEY_LEN], unsigned shard, struct name *out);
 
 /* The strings of a TXT's RDATA that are the same for every peer come first: "txtvers=1", "pub=" and the key. */
 #define RECORDS_TXT_HEAD (1 + 9 + 1 + 4 + KEY_BASE64)

@@ -67,15 +67,14 @@ bool sandbox_find_user(const char *text, struct sandbox_user *out)
 	return true;
 }
 
-bool sandbox_has_net_admin(void)
+bool sandbox_has(int capability)
 {
-	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, (unsigned)capability) != 0;
 }
 
 bool sandbox_changes_user(void)
 {
-	return geteuid() == 0 || (capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) != 0 &&
-	                             capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) != 0);
+	return geteuid() == 0 || (sandbox_has(CAP_SETUID) && sandbox_has(CAP_SETGID));
 }
 
 void sandbox_start(void)

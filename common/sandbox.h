@@ -48,6 +48,7 @@ bool sandbox_changes_user(void);
  * if anything fails. */
 void sandbox_enter(enum sandbox_role role, const struct sandbox_user *user, const char *writable);
 
-bool sandbox_has_net_admin(void);
+/* Now: CAP_NET_ADMIN, ... */
+bool sandbox_has(int capability);
 
 #endif

@@ -83,7 +83,7 @@ const struct wg_peer *wgdev_find_peer(const struct wg_device *dev, const uint8_t
 
 bool wgdev_same_public(const struct wg_device *a, const struct wg_device *b)
 {
-	if (a->peers_len != b->peers_len || a->allowed_len != b->allowed_len ||
+	if (a->ifindex != b->ifindex || a->peers_len != b->peers_len || a->allowed_len != b->allowed_len ||
 	    a->has_public_key != b->has_public_key || memcmp(a->public_key, b->public_key, KEY_LEN) != 0)
 		return false;
 	for (size_t i = 0; i < a->peers_len; i++) {

@@ -59,7 +59,7 @@ int wgdev_add_allowedip(struct wg_device *dev, const struct wg_allowedip *ip);
 
 const struct wg_peer *wgdev_find_peer(const struct wg_device *dev, const uint8_t public_key[KEY_LEN]);
 
-/* Is all that is published the same: keys, endpoints, allowed IPs, in the same order? */
+/* Is all that a zone depends on the same: the interface, keys, endpoints, allowed IPs, in the same order? */
 bool wgdev_same_public(const struct wg_device *a, const struct wg_device *b);
 
 #define ALLOWEDIP_TEXT 52

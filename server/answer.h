@@ -2,6 +2,7 @@
  *
  *     query_parse()  what is asked?
  *     answer_find()  which zone; decode and hash the key, prefetch the index
+ *     answer_admit() may who asks have it? is it where it says it is?
  *     answer_peek()  look into the index, prefetch the record
  *     answer_write() find and write
  *
@@ -16,6 +17,9 @@
 
 #define ANSWER_ZONES 32
 
+/* To a source that may be forged an answer has at most so many octets for each one of the query. */
+#define ANSWER_AMPLIFICATION 4
+
 /* Sorted by the length of their names. */
 struct answer_zones {
 	const struct snapshot *at[ANSWER_ZONES];
@@ -25,18 +29,37 @@ struct answer_zones {
 /* There is room, and none of that name yet. */
 void answer_add_zone(struct answer_zones *zones, const struct snapshot *s);
 
+/* What answers depend on besides the query. */
+struct answer_world {
+	struct answer_zones zones;
+	struct cookie_secrets secrets;
+	uint32_t now_s;      /* CLOCK_REALTIME */
+	bool limited;        /* what may be forged gets only so much */
+	uint16_t idle_100ms; /* how long a connection may idle, for RFC 7828 */
+};
+
+/* Who asks. */
+struct asker {
+	uint8_t addr[RANGES_ADDR];
+	uint32_t ifindex; /* that it came in on; 0: unknown */
+	bool is_stream;   /* over TCP: the address is not forged */
+};
+
 void answer_find(const struct answer_zones *zones, const uint8_t *msg, struct query *q);
+void answer_admit(const struct answer_world *world, const struct asker *asker, struct query *q);
 void answer_peek(struct query *q);
 
 /* Octets behind the longest name that answer_find() may read, whatever they hold. */
 #define ANSWER_SLACK 8
 
-/* Writes over the query; `limit` is the most that the transport takes: DNS_UDP_MAX, from which the client's own limit is
- * made, or DNS_TCP_MAX. The buffer has at least that many octets, and ANSWER_SLACK more. Returns the answer's length;
- * 0: drop. */
-size_t answer_write(struct query *q, uint8_t *msg, size_t limit);
+/* Writes over the query. The buffer has DNS_TCP_MAX octets for a stream, else DNS_UDP_MAX, and ANSWER_SLACK more. Returns the
+ * answer's length; 0: drop. */
+size_t answer_write(const struct answer_world *world, const struct asker *asker, struct query *q, uint8_t *msg);
+
+/* Makes of what answer_write() wrote an answer without records that sends the client to TCP. Returns its length. */
+size_t answer_truncate(const struct answer_world *world, const struct asker *asker, struct query *q, uint8_t *msg);
 
 /* All steps for one query. */
-size_t answer_query(const struct answer_zones *zones, uint8_t *msg, size_t len, size_t limit);
+size_t answer_query(const struct answer_world *world, const struct asker *asker, uint8_t *msg, size_t len);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "options.h"
 #include "records.h"
 #include "wgdev_kernel.h"
 
@@ -14,192 +15,12 @@
 #define VERSION "unknown"
 #endif
 
-/* ---- parsers ---- */
-
-static const char *parse_listen(const struct conf_option *o, const char *value, void *place)
-{
-	struct listen_list *list = place;
-
-	(void)o;
-	if (list->len == CONFIG_LISTEN)
-		return "there are more than 32 addresses";
-	if (!endpoint_from_text(value, 53, &list->at[list->len]) || list->at[list->len].port == 0)
-		return "it must be ADDR, ADDR:PORT or [V6]:PORT, in numbers";
-	list->len++;
-	return NULL;
-}
-
-static const char *parse_fixed(const struct conf_option *o, const char *value, void *place)
-{
-	struct endpoint *ep = place;
-
-	(void)o;
-	if (!endpoint_from_text(value, 0, ep) || ep->scope != 0)
-		return "it must be ADDR:PORT or [V6]:PORT, in numbers";
-	return endpoint_is_reachable(ep) ? NULL : "no other host can reach such an address or port";
-}
-
-static const char *parse_self(const struct conf_option *o, const char *value, void *place)
-{
-	struct self_conf *self = place;
-
-	self->is_auto = strcasecmp(value, "auto") == 0;
-	if (self->is_auto)
-		return NULL;
-	if (!endpoint_from_text(value, 0, &self->endpoint) || self->endpoint.scope != 0)
-		return "it must be ADDR:PORT or [V6]:PORT, in numbers, or auto";
-	return parse_fixed(o, value, &self->endpoint);
-}
-
-static const char *parse_allowed(const struct conf_option *o, const char *value, void *place)
-{
-	struct allowed_list *list = place;
-
-	(void)o;
-	if (list->len == CONFIG_ALLOWED)
-		return "there are more than 64 networks";
-	if (!allowedip_from_text(value, &list->at[list->len]))
-		return "it must be ADDR/BITS";
-	list->len++;
-	return NULL;
-}
-
-/* "NAME ADDR ADDR ...", separated by blanks. */
-static const char *parse_name_server(const struct conf_option *o, const char *value, void *place)
-{
-	struct name_servers *servers = place;
-	struct name_server *ns = &servers->at[servers->len];
-	char copy[1024], *at = copy, *word;
-
-	(void)o;
-	if (servers->len == CONFIG_NS)
-		return "there are more than 8 name servers";
-	memset(ns, 0, sizeof(*ns));
-	if (snprintf(copy, sizeof(copy), "%s", value) >= (int)sizeof(copy))
-		return "it is too long";
-	word = strsep(&at, " \t");
-	if (endpoint_addr_from_text(word, &ns->addrs[0]))
-		return "that is an address: write NAME ADDR, with a blank between";
-	if (!name_from_text(word, &ns->name) || ns->name.len <= 1)
-		return "it must be NAME or NAME ADDR...: the name is no domain name";
-	while ((word = strsep(&at, " \t")) != NULL) {
-		if (*word == '\0')
-			continue;
-		if (ns->addrs_len == CONFIG_NS_ADDRS)
-			return "there are more than 8 addresses";
-		if (!endpoint_addr_from_text(word, &ns->addrs[ns->addrs_len]))
-			return "it must be NAME or NAME ADDR...: an address is none";
-		for (size_t i = 0; i < ns->addrs_len; i++)
-			if (endpoint_equal(&ns->addrs[i], &ns->addrs[ns->addrs_len]))
-				return "an address is there twice";
-		ns->addrs_len++;
-	}
-	servers->len++;
-	return NULL;
-}
-
-static const char *parse_zone_name(const struct conf_option *o, const char *value, void *place)
-{
-	struct name service;
-	const char *what = conf_parse_name(o, value, place);
-
-	if (what != NULL)
-		return what;
-	if (memchr(((struct name *)place)->wire, '/', ((struct name *)place)->len) != NULL) /* it becomes a file's name */
-		return "a zone's name may have no slash";
-	return records_service_name(place, &service) ? NULL : "it is too long: no room is left for the peers' names";
-}
-
-static const char *parse_publish(const struct conf_option *o, const char *value, void *place)
-{
-	(void)o;
-	*(bool *)place = strcasecmp(value, "listed") == 0;
-	return *(bool *)place || strcasecmp(value, "all") == 0 ? NULL : "it must be all or listed";
-}
-
-static const char *parse_key(const struct conf_option *o, const char *value, void *place)
-{
-	(void)o;
-	return strlen(value) == KEY_BASE64 && key_from_base64(value, place) ? NULL : "it is no public key";
-}
-
-/* It becomes a host's name, alice.ZONE, and must not look like a key's. */
-static const char *parse_label(const struct conf_option *o, const char *value, void *place)
-{
-	char *to = place;
-	size_t len = strlen(value);
-
-	(void)o;
-	if (len == 0 || len > CONFIG_LABEL || value[0] == '-' || value[len - 1] == '-')
-		return "it must have 1 to 40 letters, digits and hyphens, no hyphen first or last";
-	for (size_t i = 0; i < len; i++) {
-		char c = (char)name_lower((uint8_t)value[i]);
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
-			return "it must have 1 to 40 letters, digits and hyphens, no hyphen first or last";
-		*to++ = c;
-	}
-	*to = '\0';
-	return NULL;
-}
-
-/* ---- the table ---- */
-
-#define SERVER(key, option, arg, help, parse, member) \
-	.section = "Server", key, option, arg, help, parse, CONF_AT(server_conf, member)
-#define PEER(key, parse, member) .section = "Peer", key, NULL, NULL, NULL, parse, CONF_AT(peer_conf, member)
-#define ZONE(key, option, arg, help, parse, member) \
-	.section = "Zone", key, option, arg, help, parse, CONF_AT(zone_conf, member)
-
-static const struct conf_option options[] = {
-    {SERVER("Listen", "listen", "ADDR[:PORT]", "where to answer (0.0.0.0:53, [::]:53)", parse_listen, listen),
-        .list = true},
-    {SERVER("User", "user", "USER", "of the workers: a name, or UID[:GID] (wgmeet)", conf_parse_string, user)},
-    {SERVER("ObserverUser", "observer-user", "USER", "of the process that reads the devices (wgmeet-observer)",
-        conf_parse_string, observer_user)},
-    {SERVER("Workers", "workers", "N", "how many processes answer (one a processor)", conf_parse_uint, workers), .min = 1,
-        .max = CONFIG_WORKERS},
-    {SERVER("StateDirectory", "state-directory", "DIR", "where serials are kept (/var/lib/wgmeet, if it is there)",
-        conf_parse_string, state_directory)},
-    {SERVER("Verbose", "verbose", NULL, "say more", conf_parse_bool, verbose)},
-    {ZONE("Name", "zone", "ZONE", "the zone's name", parse_zone_name, name)},
-    {ZONE("Device", "device", "DEV", "the WireGuard device whose peers are published", conf_parse_ifname, device)},
-    {ZONE("DumpFile", "dump-file", "FILE", "or: a file with the output of `wg show DEV dump`", conf_parse_string, dump_file)},
-    {ZONE("Family", "family", "NAME", "the kernel's netlink family (wireguard)", conf_parse_string, family)},
-    {ZONE("NameServer", "name-server", "\"NAME ADDR...\"", "as the delegation names it (ns.ZONE)", parse_name_server,
-         name_servers),
-        .list = true},
-    {ZONE("Self", "self", "ADDR:PORT|auto", "publish this host's own device, too", parse_self, self)},
-    {ZONE("SelfAllowedIPs", "self-allowed-ips", "CIDR,...", "and what to route to it", parse_allowed, self_allowed),
-        .list = true},
-    {ZONE("TTL", "ttl", "SECONDS", "of all records (10)", conf_parse_uint, ttl_s), .min = 0, .max = 86400},
-    {ZONE("ListMax", "list-max", "N", "list the peers if they are at most N (900)", conf_parse_uint, list_max), .min = 0,
-        .max = CONFIG_LIST_MAX},
-    {ZONE("PaddedNames", "padded-names", NULL, "peers have a second name, with ====: =yes, =no (yes)", conf_parse_bool,
-        padded_names)},
-    {ZONE("Publish", "publish", "all|listed", "all peers, or those that have a [Peer] section (all)", parse_publish,
-        listed_only)},
-    {ZONE("Exclude", "exclude", "CIDR,...", "no peer with an allowed IP in there", parse_allowed, exclude), .list = true},
-    {ZONE("MaxAge", "max-age", "DURATION", "no peer without a handshake for longer", conf_parse_duration, max_age_s)},
-    {ZONE("PrivateEndpoints", "private-endpoints", NULL, "observed private addresses, too (no)", conf_parse_bool,
-        private_endpoints)},
-    {PEER("PublicKey", parse_key, key)},
-    {PEER("Publish", conf_parse_bool, publish)},
-    {PEER("Name", parse_label, label)},
-    {PEER("Endpoint", parse_fixed, endpoint)},
-};
-
-#define OPTIONS_LEN (sizeof(options) / sizeof(*options))
-_Static_assert(OPTIONS_LEN <= 64, "a bit each in struct conf_target");
-
-/* ---- reading ---- */
-
 static void zone_defaults(struct zone_conf *z)
 {
 	memset(z, 0, sizeof(*z));
 	snprintf(z->family, sizeof(z->family), "%s", WGDEV_KERNEL_FAMILY);
 	z->ttl_s = 10;
-	z->list_max = CONFIG_LIST_MAX;
+	z->list_max = RECORDS_LIST_MAX;
 	z->padded_names = true;
 }
 
@@ -249,15 +70,15 @@ static struct conf_target *begin(const char *section, void *data)
 }
 
 /* A zone that names no server is served by "ns" inside it, at the addresses that this server listens on. */
-static void default_name_server(const struct server_conf *server, struct zone_conf *z)
+static void default_name_server(const struct listen_list *listen, struct zone_conf *z)
 {
 	struct name_server *ns = &z->name_servers.at[0];
 	char text[NAME_TEXT];
 
 	z->name_servers.len = 1;
 	name_prepend("ns", 2, &z->name, &ns->name);
-	for (size_t i = 0; i < server->listen.len && ns->addrs_len < CONFIG_NS_ADDRS; i++) {
-		struct endpoint addr = server->listen.at[i];
+	for (size_t i = 0; i < listen->len && ns->addrs_len < CONFIG_NS_ADDRS; i++) {
+		struct endpoint addr = listen->at[i].at;
 		bool known = endpoint_addr_is_any(&addr);
 
 		addr.port = 0;
@@ -272,7 +93,25 @@ static void default_name_server(const struct server_conf *server, struct zone_co
 		    name_to_text(&z->name, text));
 }
 
-static void check_zone(struct conf *c, const struct config *config, struct zone_conf *z)
+/* Below the service stand peers and lists of them, and nothing else. */
+static void check_name_servers(struct conf *c, const struct zone_conf *z, const char *text)
+{
+	struct name service;
+
+	for (size_t i = 0; i < z->name_servers.len; i++) {
+		const struct name *name = &z->name_servers.at[i].name;
+
+		for (size_t j = 0; j < i; j++)
+			if (name_equal(name, &z->name_servers.at[j].name))
+				conf_wrong(c, z->target.line, "zone %s: a name server is there twice: give it once, with all its addresses",
+				    text);
+		if (records_service_name(&z->name, &service) && name_is_within(name, &service))
+			conf_wrong(c, z->target.line, "zone %s: a name server's name ends in " RECORDS_SERVICE "." RECORDS_PROTO
+			                              ", where the peers are: give it another", text);
+	}
+}
+
+static void check_zone(struct conf *c, const struct config *config, const struct listen_list *listen, struct zone_conf *z)
 {
 	char text[NAME_TEXT];
 
@@ -284,18 +123,17 @@ static void check_zone(struct conf *c, const struct config *config, struct zone_
 	if (z->device[0] == '\0' && z->dump_file[0] == '\0')
 		conf_wrong(c, z->target.line, "zone %s: nothing to publish: give Device = or DumpFile = (--device, --dump-file)",
 		    text);
+	if (z->device[0] == '\0' && (z->allow.tunnel || z->browse.tunnel))
+		conf_wrong(c, z->target.line, "zone %s: Allow and AllowBrowse: tunnel means the zone's own device, and it has none: "
+		                              "give Device =, or networks", text);
 	if (z->device[0] != '\0' && z->dump_file[0] != '\0')
 		conf_wrong(c, z->target.line, "zone %s: give Device = or DumpFile =, not both", text);
 	for (size_t i = 0; &config->zones[i] < z; i++)
 		if (name_equal(&config->zones[i].name, &z->name))
 			conf_wrong(c, z->target.line, "zone %s is there twice", text);
-	for (size_t i = 0; i < z->name_servers.len; i++)
-		for (size_t j = 0; j < i; j++)
-			if (name_equal(&z->name_servers.at[i].name, &z->name_servers.at[j].name))
-				conf_wrong(c, z->target.line, "zone %s: a name server is there twice: give it once, with all its addresses",
-				    text);
+	check_name_servers(c, z, text);
 	if (z->name_servers.len == 0)
-		default_name_server(&config->server, z);
+		default_name_server(listen, z);
 }
 
 static int by_zone_and_key(const void *a, const void *b)
@@ -307,8 +145,8 @@ static int by_zone_and_key(const void *a, const void *b)
 	return memcmp(p->key, q->key, KEY_LEN);
 }
 
-/* Is the label another peer's, or a name server's? */
-static bool is_taken(const struct zone_conf *z, const struct peer_conf *p)
+/* Is the label a name server's, or that of one above it? */
+static bool is_server(const struct zone_conf *z, const struct peer_conf *p)
 {
 	struct name name;
 
@@ -317,10 +155,33 @@ static bool is_taken(const struct zone_conf *z, const struct peer_conf *p)
 	for (size_t i = 0; i < z->name_servers.len; i++)
 		if (name_is_within(&z->name_servers.at[i].name, &name))
 			return true;
-	for (const struct peer_conf *q = z->peers; q < p; q++)
-		if (strcmp(q->label, p->label) == 0)
-			return true;
 	return false;
+}
+
+static int by_zone_and_label(const void *a, const void *b)
+{
+	const struct peer_conf *p = *(const struct peer_conf *const *)a, *q = *(const struct peer_conf *const *)b;
+
+	return p->zone != q->zone ? (p->zone < q->zone ? -1 : 1) : strcmp(p->label, q->label);
+}
+
+static void check_labels(struct conf *c, const struct config *config)
+{
+	const struct peer_conf **sorted = calloc(config->peers_len + 1, sizeof(*sorted));
+
+	if (sorted == NULL)
+		die("out of memory");
+	for (size_t i = 0; i < config->peers_len; i++)
+		sorted[i] = &config->peers[i];
+	qsort(sorted, config->peers_len, sizeof(*sorted), by_zone_and_label);
+	for (size_t i = 0; i < config->peers_len; i++) {
+		const struct peer_conf *p = sorted[i];
+		bool is_twin = i > 0 && by_zone_and_label(&sorted[i - 1], &sorted[i]) == 0;
+
+		if (p->label[0] != '\0' && config->zones[p->zone].name.len != 0 && (is_twin || is_server(&config->zones[p->zone], p)))
+			conf_wrong(c, p->target.line, "Name = %s: another peer or a name server has that name", p->label);
+	}
+	free(sorted);
 }
 
 static void check_peers(struct conf *c, struct config *config)
@@ -339,9 +200,8 @@ static void check_peers(struct conf *c, struct config *config)
 			conf_wrong(c, p->target.line, "a [Peer] has no PublicKey =");
 		else if (p > z->peers && !key_is_zero(p->key) && by_zone_and_key(p - 1, p) == 0)
 			conf_wrong(c, p->target.line, "there is another [Peer] for %s", key_text(p->key, text));
-		if (p->label[0] != '\0' && z->name.len != 0 && is_taken(z, p))
-			conf_wrong(c, p->target.line, "Name = %s: another peer or a name server has that name", p->label);
 	}
+	check_labels(c, config);
 }
 
 const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uint8_t key[KEY_LEN])
@@ -359,11 +219,8 @@ static void default_server(struct server_conf *s)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (s->listen.len == 0) {
-		s->listen.at[s->listen.len++] = (struct endpoint){.family = AF_INET, .port = 53};
-		if (access("/proc/net/if_inet6", F_OK) == 0) /* else the kernel has no IPv6 */
-			s->listen.at[s->listen.len++] = (struct endpoint){.family = AF_INET6, .port = 53};
-	}
+	if (s->listen.len == 0)
+		config_listen_on_all(&s->listen, "", 53);
 	if (s->user[0] == '\0')
 		snprintf(s->user, sizeof(s->user), "wgmeet");
 	if (s->observer_user[0] == '\0')
@@ -422,7 +279,7 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 			puts("wgmeetd " VERSION);
 			exit(EXIT_FINE);
 		} else if (opt >= OPT_TABLE) {
-			const struct conf_option *o = &options[opt - OPT_TABLE];
+			const struct conf_option *o = &config_options[opt - OPT_TABLE];
 
 			conf_set(c, o, strcmp(o->section, "Zone") == 0 ? &zone->target : &config->server.target,
 			    optarg != NULL ? optarg : "yes");
@@ -459,17 +316,19 @@ static bool needs_keys(const char *section)
 	return strcmp(section, "Server") != 0;
 }
 
-unsigned config_read(struct config *config, int argc, char *argv[])
+unsigned config_read(struct config *config, const struct listen_list *listening, int argc, char *argv[])
 {
 	static struct zone_conf zone;
 	static struct reading reading;
-	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin, .needs_keys = needs_keys,
+	struct conf c = {.options = config_options, .options_len = config_options_len, .begin = begin, .needs_keys = needs_keys,
 	    .data = &reading};
 	const char *file;
 	int r;
 
 	memset(config, 0, sizeof(*config));
 	memset(&reading, 0, sizeof(reading));
+	config->server.rate_limit = reading.file_server.rate_limit = 200;
+	config->server.slip = reading.file_server.slip = 1;
 	reading.config = config;
 	reading.conf = &c;
 	zone_defaults(&zone);
@@ -494,7 +353,7 @@ unsigned config_read(struct config *config, int argc, char *argv[])
 	if (config->zones_len == 0)
 		conf_wrong(&c, 0, "there is no [Zone]: nothing to serve");
 	for (size_t i = 0; i < config->zones_len; i++)
-		check_zone(&c, config, &config->zones[i]);
+		check_zone(&c, config, listening != NULL ? listening : &config->server.listen, &config->zones[i]);
 	check_peers(&c, config);
 	return c.errors;
 }

@@ -15,7 +15,6 @@
 #define CONFIG_NS        8
 #define CONFIG_NS_ADDRS  8
 #define CONFIG_ALLOWED   64
-#define CONFIG_LIST_MAX  900 /* PTR records that fit into one message over TCP, with room for the rest */
 #define CONFIG_WORKERS   64
 #define CONFIG_LABEL     40
 
@@ -36,8 +35,19 @@ struct allowed_list {
 };
 
 struct listen_list {
-	struct endpoint at[CONFIG_LISTEN];
+	struct listen_conf {
+		struct endpoint at;
+		char device[IFNAMSIZ]; /* %DEV: only what comes in there; empty: wherever it does */
+		unsigned ifindex;      /* of that device, as the sockets are bound to it; 0: it is not there */
+	} at[CONFIG_LISTEN];
 	size_t len;
+};
+
+/* Allow, AllowBrowse: who may. */
+struct access_conf {
+	bool given; /* else everyone */
+	bool all, tunnel;
+	struct allowed_list networks;
 };
 
 /* What the file says of one peer, by its key. */
@@ -72,6 +82,7 @@ struct zone_conf {
 	bool private_endpoints; /* publish observed endpoints that only the registry's own network can reach */
 	uint32_t max_age_s;     /* no handshake for longer: not published; 0: however long */
 	struct allowed_list exclude;
+	struct access_conf allow, browse;
 	const struct peer_conf *peers; /* sorted by key */
 	size_t peers_len;
 };
@@ -85,6 +96,7 @@ struct server_conf {
 	char user[64], observer_user[64];
 	char state_directory[1024]; /* empty: none */
 	uint32_t workers;
+	uint32_t rate_limit, slip; /* see rrl.h */
 	bool verbose;
 };
 
@@ -98,8 +110,8 @@ struct config {
 };
 
 /* Reads both. What is wrong is said, all of it; returns how many errors there are. --help and --version end the program. May
- * be called again, for the file may have changed. */
-unsigned config_read(struct config *config, int argc, char *argv[]);
+ * be called again, for the file may have changed: then `listening` is where the server answers, whatever it says now. */
+unsigned config_read(struct config *config, const struct listen_list *listening, int argc, char *argv[]);
 void config_free(struct config *config);
 
 #endif

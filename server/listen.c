@@ -1,6 +1,7 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 /* What a connection that is not read may hold in the kernel: two of the longest answers, and not the megabytes to which the
  * kernel would let it grow. */
 #define TCP_SEND_BUFFER (128 * 1024)
+/* And what it may send ahead while its answers wait: some hundred queries. */
+#define TCP_RECEIVE_BUFFER (16 * 1024)
 
 static void set(int fd, int level, int option, int value, const char *what)
 {
@@ -23,8 +26,17 @@ static void set(int fd, int level, int option, int value, const char *what)
 		die("setsockopt %s", what);
 }
 
-static int open_socket(const struct endpoint *ep, int type, bool shared)
+/* By number, for a name would be looked up once and its device's number kept all the same. */
+static int bind_interface(int fd, unsigned ifindex)
 {
+	int value = ifindex == 0 ? INT_MAX : (int)ifindex;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int open_socket(const struct listen_conf *conf, int type, bool shared)
+{
+	const struct endpoint *ep = &conf->at;
 	int fd = socket(ep->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
@@ -39,16 +51,18 @@ static int open_socket(const struct endpoint *ep, int type, bool shared)
 		set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1, "IPV6_FREEBIND");
 	if (type == SOCK_STREAM) /* connections of a server that was stopped may still be in TIME_WAIT */
 		set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+	if (conf->device[0] != '\0' && bind_interface(fd, conf->ifindex) < 0)
+		die("setsockopt SO_BINDTOIFINDEX");
 	if (shared) /* each worker has a socket of its own, and the kernel spreads the clients over them */
 		set(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
 	return fd;
 }
 
-static int bind_socket(const struct endpoint *ep, int type, bool shared)
+static int bind_socket(const struct listen_conf *conf, int type, bool shared)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = endpoint_to_sockaddr(ep, &sa);
-	int fd = open_socket(ep, type, shared), err;
+	socklen_t len = endpoint_to_sockaddr(&conf->at, &sa);
+	int fd = open_socket(conf, type, shared), err;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0 || (type == SOCK_STREAM && listen(fd, TCP_BACKLOG) < 0)) {
 		err = errno;
@@ -60,8 +74,9 @@ static int bind_socket(const struct endpoint *ep, int type, bool shared)
 	return fd;
 }
 
-_Noreturn static void die_bind(const struct endpoint *ep, int type)
+_Noreturn static void die_bind(const struct listen_conf *conf, int type)
 {
+	const struct endpoint *ep = &conf->at;
 	const char *proto = type == SOCK_DGRAM ? "udp" : "tcp";
 	char text[ENDPOINT_TEXT], owner[128];
 	int err = errno;
@@ -69,6 +84,10 @@ _Noreturn static void die_bind(const struct endpoint *ep, int type)
 	endpoint_to_text(ep, text);
 	if (err == EADDRINUSE) {
 		port_owner(proto, ep->port, owner);
+		if (conf->device[0] != '\0')
+			diex("cannot listen on %%%s, which is %s (%s) of that device: the port is taken%s%s; to share it, that "
+			     "program must be bound to a device, too",
+			    conf->device, text, proto, *owner != '\0' ? " by " : "", owner);
 		diex("cannot listen on %s (%s): the port is taken%s%s; stop that program, or give another address or port "
 		     "with --listen or Listen =%s", text, proto, *owner != '\0' ? " by " : "", owner,
 		    strstr(owner, "systemd-resolve") != NULL ?
@@ -84,54 +103,63 @@ _Noreturn static void die_bind(const struct endpoint *ep, int type)
 
 /* SO_REUSEPORT would let a second server of the same user share the port and take half of the queries. So the port is
  * first taken without it. */
-static void probe(const struct endpoint *ep, int type)
+static void probe(const struct listen_conf *conf, int type)
 {
-	int fd = bind_socket(ep, type, false);
+	int fd = bind_socket(conf, type, false);
 
 	if (fd < 0)
-		die_bind(ep, type);
+		die_bind(conf, type);
 	close(fd);
 }
 
-static void prepare_udp(int fd, const struct listener *l, sa_family_t family)
+static void prepare_udp(const struct listener *l)
 {
 	int size = RECEIVE_BUFFER;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* less is fine */
-	if (family == AF_INET) {
-		/* No forged ICMP shall make the kernel believe in a small path and send fragments. */
-		set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT, "IP_MTU_DISCOVER");
-		if (l->wildcard)
-			set(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO");
-	} else {
-		set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT, "IPV6_MTU_DISCOVER");
-		if (l->wildcard)
-			set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
-	}
+	setsockopt(l->udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* less is fine */
+	/* No forged ICMP shall make the kernel believe in a small path and send fragments. */
+	if (l->family == AF_INET)
+		set(l->udp, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT, "IP_MTU_DISCOVER");
+	else
+		set(l->udp, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT, "IPV6_MTU_DISCOVER");
 }
 
-void listen_open(const struct listen_list *list, size_t workers, struct listener *out)
+int listen_bind_interface(const struct listener *l, unsigned ifindex)
+{
+	int udp = bind_interface(l->udp, ifindex), tcp = bind_interface(l->tcp, ifindex);
+
+	return udp < 0 ? udp : tcp;
+}
+
+void listen_open(struct listen_list *list, size_t workers, struct listener *out)
 {
 	for (size_t i = 0; i < list->len; i++) {
+		if (list->at[i].device[0] != '\0') /* once, for it may change while this goes on */
+			list->at[i].ifindex = if_nametoindex(list->at[i].device);
 		probe(&list->at[i], SOCK_DGRAM);
 		probe(&list->at[i], SOCK_STREAM);
 	}
 	for (size_t w = 0; w < workers; w++) {
 		for (size_t i = 0; i < list->len; i++) {
-			const struct endpoint *ep = &list->at[i];
+			const struct listen_conf *conf = &list->at[i];
 			struct listener *l = &out[w * list->len + i];
 
-			l->wildcard = endpoint_addr_is_any(ep);
-			l->udp = bind_socket(ep, SOCK_DGRAM, true);
+			l->family = conf->at.family;
+			l->wildcard = endpoint_addr_is_any(&conf->at);
+			memcpy(l->device, conf->device, sizeof(l->device));
+			l->udp = bind_socket(conf, SOCK_DGRAM, true);
 			if (l->udp < 0)
-				die_bind(ep, SOCK_DGRAM);
-			prepare_udp(l->udp, l, ep->family);
-			l->tcp = bind_socket(ep, SOCK_STREAM, true);
+				die_bind(conf, SOCK_DGRAM);
+			prepare_udp(l);
+			l->tcp = bind_socket(conf, SOCK_STREAM, true);
 			if (l->tcp < 0)
-				die_bind(ep, SOCK_STREAM);
+				die_bind(conf, SOCK_STREAM);
+			if (l->wildcard && listen_tell_interface(l) < 0)
+				die("setsockopt IP_PKTINFO");
 			/* An answer is written whole; nothing is gained by waiting for more. */
 			set(l->tcp, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
-			set(l->tcp, SOL_SOCKET, SO_SNDBUF, TCP_SEND_BUFFER, "SO_SNDBUF"); /* connections inherit it */
+			set(l->tcp, SOL_SOCKET, SO_SNDBUF, TCP_SEND_BUFFER, "SO_SNDBUF"); /* connections inherit these */
+			set(l->tcp, SOL_SOCKET, SO_RCVBUF, TCP_RECEIVE_BUFFER, "SO_RCVBUF");
 		}
 	}
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "binder.h"
 #include "channel.h"
 #include "config.h"
 #include "log.h"
@@ -73,15 +75,15 @@ static enum sandbox_role role_of(const struct config *config)
 
 static void check_capability(const struct config *config)
 {
-	if (sandbox_has_net_admin())
+	if (sandbox_has(CAP_NET_ADMIN))
 		return;
 	for (size_t i = 0; i < config->zones_len; i++)
 		if (config->zones[i].device[0] != '\0' && !wgdev_uapi_exists(config->zones[i].device))
 			diex("%s", source_capability_hint);
 }
 
-/* The state directory must be the observer's. An empty one of root's becomes it, and so does what an observer of another
- * name left in one; any other could be /tmp. */
+/* The state directory must be the observer's. An empty one of root's becomes it, and so does one where an observer of another
+ * name left its files, which are replaced in time; any other could be /tmp. */
 static void own_state(const struct config *config, const struct sandbox_user *user)
 {
 	const char *dir = config->server.state_directory;
@@ -102,14 +104,10 @@ static void own_state(const struct config *config, const struct sandbox_user *us
 		return;
 	}
 	while ((e = readdir(d)) != NULL)
-		ours = ours && (e->d_name[0] == '.' || strstr(e->d_name, ".serial") != NULL);
+		ours = ours && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strstr(e->d_name, ".serial") != NULL);
 	if (!ours)
 		die_usage("StateDirectory = %s: it is another user's, and has other files: give one of its own (`install -d -o %u %s`)",
 		    dir, (unsigned)user->uid, dir);
-	rewinddir(d);
-	while ((e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.' && fchownat(dirfd(d), e->d_name, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) < 0)
-			warn("%s/%s", dir, e->d_name);
 	if (fchown(dirfd(d), user->uid, user->gid) < 0)
 		warn("%s: cannot give it to the observer", dir);
 	closedir(d);
@@ -123,7 +121,42 @@ static void close_all(const struct listener *listeners, size_t from, size_t to)
 	}
 }
 
-static void start_workers(const struct config *config, const struct sandbox_user *user, struct observer_worker *workers)
+/* Only what is its own: a sister's channel must close when the observer does. */
+static void close_channels(const struct observer_children *children, size_t workers)
+{
+	for (size_t i = 0; i < workers; i++)
+		close(children->workers[i].channel);
+}
+
+static void start_binder(const struct config *config, const struct sandbox_user *user, const struct listener *listeners,
+    struct observer_children *children)
+{
+	size_t each = config->server.listen.len;
+	bool wanted = false;
+	int channel[2];
+
+	children->binder.channel = -1;
+	for (size_t i = 0; i < each; i++) {
+		wanted |= listeners[i].device[0] != '\0';
+		if (listeners[i].device[0] != '\0' && !sandbox_has(CAP_NET_RAW))
+			diex("Listen = %%%s needs CAP_NET_RAW, to follow the device when it is made anew: run as root, or grant it "
+			     "(AmbientCapabilities=CAP_NET_RAW in a systemd unit), or listen on an address", listeners[i].device);
+	}
+	if (!wanted)
+		return;
+	channel_pair(channel);
+	children->binder = (struct observer_child){.channel = channel[0], .pid = fork()};
+	if (children->binder.pid < 0)
+		die("fork");
+	if (children->binder.pid == 0) {
+		close_channels(children, children->workers_len);
+		close(channel[0]);
+		binder_run(channel[1], listeners, children->workers_len, each, user);
+	}
+	close(channel[1]);
+}
+
+static void start_children(struct config *config, const struct sandbox_user *user, struct observer_children *children)
 {
 	size_t n = config->server.workers, each = config->server.listen.len;
 	struct listener *listeners = calloc(n * each, sizeof(*listeners));
@@ -137,19 +170,19 @@ static void start_workers(const struct config *config, const struct sandbox_user
 		channel_pair(channel);
 		/* A worker that is busy gets the newest snapshot when it goes on, and not all since then. */
 		setsockopt(channel[0], SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int));
-		workers[i] = (struct observer_worker){.channel = channel[0], .pid = fork()};
-		if (workers[i].pid < 0)
+		children->workers[i] = (struct observer_child){.channel = channel[0], .pid = fork()};
+		if (children->workers[i].pid < 0)
 			die("fork");
-		if (workers[i].pid == 0) {
-			/* Only its own sockets and its own end: a sister's channel must close when the observer does. */
-			for (size_t j = 0; j <= i; j++)
-				close(workers[j].channel);
+		if (children->workers[i].pid == 0) {
+			close_channels(children, i + 1);
 			close_all(listeners, 0, i * each);
 			close_all(listeners, (i + 1) * each, n * each);
 			worker_run((unsigned)i, channel[1], listeners + i * each, each, config->zones_len, user);
 		}
 		close(channel[1]);
 	}
+	children->workers_len = n;
+	start_binder(config, user, listeners, children);
 	close_all(listeners, 0, n * each);
 	free(listeners);
 }
@@ -157,13 +190,13 @@ static void start_workers(const struct config *config, const struct sandbox_user
 int main(int argc, char *argv[])
 {
 	static struct config config;
-	static struct observer_worker workers[CONFIG_WORKERS];
+	static struct observer_children children;
 	struct sandbox_user worker_user, observer_user;
 	unsigned errors;
 
 	log_init("wgmeetd", false);
 	sandbox_start();
-	errors = config_read(&config, argc, argv);
+	errors = config_read(&config, NULL, argc, argv);
 	if (errors > 0)
 		die_usage("%u error%s, nothing done", errors, errors == 1 ? "" : "s");
 	log_init("wgmeetd", config.server.verbose);
@@ -184,10 +217,10 @@ int main(int argc, char *argv[])
 		die_usage("the workers shall be neither root nor the observer's user (%u): name another with --user",
 		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
-	start_workers(&config, &worker_user, workers);
+	start_children(&config, &worker_user, &children);
 	/* Not root, but allowed to change users: that is for the workers. */
 	sandbox_enter(role_of(&config), geteuid() == 0 ? &observer_user : NULL,
 	    *config.server.state_directory != '\0' ? config.server.state_directory : NULL);
-	observer_run(&config, argc, argv, workers, config.server.workers);
+	observer_run(&config, argc, argv, &children);
 	return EXIT_FINE;
 }

@@ -56,7 +56,7 @@ static void set_condition(struct observed *z, enum condition condition)
 int observed_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev)
 {
 	struct endpoint self[SELF_MAX];
-	struct zone_world world = {.now_s = (uint64_t)time(NULL), .self = self};
+	struct zone_world world = {.now_s = (uint64_t)time(NULL), .self = self, .ifindex = dev->ifindex};
 	int n = conf->self.is_auto ? links_addresses(conf->device, self, SELF_MAX) : 0;
 
 	if (n < 0)
@@ -84,7 +84,8 @@ static bool update(struct observer *o, struct observed *z)
 	bool was_published = z->published;
 	int r = observed_build(&z->zone, z->conf, &z->dev);
 
-	if (r == 0 && was_published && z->have_last && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
+	if (r == 0 && was_published && z->have_last && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0 &&
+	    memcmp(z->rules, z->zone.rules, ZONE_HASH) == 0)
 		return true;
 	if (r == 0)
 		r = publish_zone(o, z);
@@ -116,9 +117,18 @@ static void on_read(struct observer *o, struct observed *z)
 		}
 		wgdev_swap(&z->dev, &z->last);
 		z->have_last = true;
-		z->rebuild = false;
+		z->rebuild = z->foreign = false;
 	}
 	set_condition(z, SERVING);
+}
+
+/* The last zone is the best there is, if it is this source's. */
+static void go_stale(struct observer *o, struct observed *z)
+{
+	if (z->foreign && z->published)
+		publish_not_ready(o, z);
+	z->foreign = false;
+	set_condition(z, STALE);
 }
 
 static void on_result(struct observer *o, struct observed *z, enum source_result result)
@@ -128,6 +138,8 @@ static void on_result(struct observer *o, struct observed *z, enum source_result
 		return;
 	}
 	z->pending = false;
+	if (z->state_failed) /* a full disk may have room by now */
+		publish_keep_serial(o, z);
 	if (result == SOURCE_READ) {
 		on_read(o, z);
 	} else if (result == SOURCE_ABSENT) {
@@ -135,7 +147,7 @@ static void on_result(struct observer *o, struct observed *z, enum source_result
 			publish_not_ready(o, z);
 		set_condition(z, ABSENT);
 	} else if (result == SOURCE_FAILED) {
-		set_condition(z, STALE);
+		go_stale(o, z);
 	} else if (result == SOURCE_SAME && z->have_last && z->conf->max_age_s != 0) {
 		wgdev_swap(&z->dev, &z->last); /* the file is the same, but time goes on */
 		on_read(o, z);
@@ -193,7 +205,7 @@ void observed_on_time(struct observer *o, struct observed *z, int64_t now)
 		start(o, z);
 	} else if (z->condition != STALE) {
 		snprintf(z->source.why, sizeof(z->source.why), "the daemon of device %s does not answer", z->conf->device);
-		set_condition(z, STALE);
+		go_stale(o, z);
 	} else {
 		source_cancel(&z->source);
 		z->pending = false;

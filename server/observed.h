@@ -8,6 +8,7 @@
 
 #include "observer.h"
 #include "source.h"
+#include "worker.h"
 #include "zone.h"
 
 enum condition { NEW, SERVING, STALE, ABSENT };
@@ -22,11 +23,13 @@ struct observed {
 	bool in_use; /* a zone that left the configuration leaves a place */
 	bool have_last, published, pending, has_serial, state_failed;
 	bool rebuild; /* something else that the zone depends on changed */
+	bool foreign; /* what is published came from another source, which the configuration has left */
 	int64_t due_ms, asked_ms, said_ms;
 	size_t said_peers;
 	int64_t cost_us, last_cost_us; /* of processor time: of this reading so far, and of the last one */
 	uint32_t serial;
-	uint8_t hash[ZONE_HASH]; /* of what the serial stands for */
+	uint8_t hash[ZONE_HASH];  /* of what the serial stands for */
+	uint8_t rules[ZONE_HASH]; /* that are published */
 	int snapshot;            /* the newest, kept for a worker that is busy */
 	uint64_t generation;
 	uint64_t *sent; /* to each worker */
@@ -34,27 +37,39 @@ struct observed {
 
 struct observer {
 	struct config *config;
-	const struct observer_worker *workers;
+	const struct observer_child *workers;
 	size_t workers_len;
+	struct observer_child binder;
 	struct observed zones[CONFIG_ZONES];
 	uint64_t seed[2];
+	struct worker_msg limits; /* what all workers shall know beside the zones */
+	uint64_t limits_generation, limits_sent[CONFIG_WORKERS];
+	int64_t roll_ms; /* when the cookies get a new secret */
 };
 
 /* publish.c */
 
-/* `gone`: a worker's channel is closed, so it is ending; else one may have. Dies of it; returns if none has ended. */
-void publish_die_of_worker(const struct observer *o, bool gone);
-/* A zone's newest snapshot to a worker, if it has not got it. A busy worker gets it later. */
-void publish_hand_over(struct observer *o, size_t zone, size_t worker);
+/* `gone`: a child's channel is closed, so it is ending; else one may have. Dies of it; returns if none has ended. */
+void publish_die_of_child(const struct observer *o, bool gone);
+/* To a worker what it has not got: the limits, each zone's newest snapshot. A busy worker gets it later. */
+void publish_hand_over(struct observer *o, size_t worker);
+bool publish_is_taken(const struct observer *o, size_t worker);
+/* The configuration's limits, and the cookies' secrets, to all workers; `roll`: with a new secret, the last one before it
+ * still being good. */
+void publish_limits(struct observer *o, bool roll);
 /* To all workers: the zone is forgotten; or it answers SERVFAIL; or it is z->zone, with the serial that it deserves. The
  * last returns 0 or -errno, and then the zone is served as before. */
 void publish_nothing(struct observer *o, struct observed *z);
 void publish_not_ready(struct observer *o, struct observed *z);
 int publish_zone(struct observer *o, struct observed *z);
+/* The listeners with a device follow it. */
+void publish_devices(struct observer *o);
 /* Waits until every worker has all of it; dies if one does not take it. */
 void publish_flush(struct observer *o);
 void publish_load_serial(const struct observer *o, struct observed *z);
 uint32_t publish_serial_of(const struct observed *z);
+/* In the state directory; a warning if that fails, once. */
+void publish_keep_serial(const struct observer *o, struct observed *z);
 
 /* observed.c */
 

@@ -20,6 +20,8 @@ static void on_link(enum links_event event, const char *name, void *data)
 {
 	struct observer *o = data;
 
+	if (event != LINKS_ADDRESS)
+		publish_devices(o);
 	for (size_t i = 0; i < CONFIG_ZONES; i++) {
 		struct observed *z = &o->zones[i];
 
@@ -63,7 +65,7 @@ static enum signal_verdict on_signal(const struct observer *o, int fd)
 
 	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGCHLD)
-			publish_die_of_worker(o, false);
+			publish_die_of_child(o, false);
 		else if (si.ssi_signo == SIGHUP)
 			verdict = SIGNAL_RELOAD;
 		else
@@ -72,10 +74,11 @@ static enum signal_verdict on_signal(const struct observer *o, int fd)
 	return verdict;
 }
 
-/* What is waited for: the signals, the links, then each zone's daemon, then each worker. */
+/* What is waited for: the signals, the links, the binder, then each zone's daemon, then each worker. */
 #define FD_SIGNALS 0
 #define FD_LINKS   1
-#define FD_ZONES   2
+#define FD_BINDER  2
+#define FD_ZONES   3
 #define FD_WORKERS (FD_ZONES + CONFIG_ZONES)
 #define FDS        (FD_WORKERS + CONFIG_WORKERS)
 
@@ -90,9 +93,8 @@ static void fill(const struct observer *o, struct pollfd *p)
 		struct pollfd *w = &p[FD_WORKERS + i];
 
 		*w = (struct pollfd){.fd = o->workers[i].channel, .events = POLLIN};
-		for (size_t j = 0; j < CONFIG_ZONES; j++)
-			if (o->zones[j].sent != NULL && o->zones[j].sent[i] != o->zones[j].generation)
-				w->events = POLLIN | POLLOUT;
+		if (!publish_is_taken(o, i))
+			w->events = POLLIN | POLLOUT;
 	}
 }
 
@@ -111,6 +113,8 @@ static void dispatch(struct observer *o, struct links *links, const struct pollf
 {
 	if (p[FD_LINKS].revents != 0 && links_read(links) < 0)
 		die("cannot follow the network devices");
+	if (p[FD_BINDER].revents != 0) /* it never says anything either */
+		publish_die_of_child(o, true);
 	for (size_t i = 0; i < CONFIG_ZONES; i++)
 		if (p[FD_ZONES + i].revents != 0)
 			observed_step(o, &o->zones[i]);
@@ -118,24 +122,26 @@ static void dispatch(struct observer *o, struct links *links, const struct pollf
 		short events = p[FD_WORKERS + i].revents;
 
 		if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) /* a worker never says anything */
-			publish_die_of_worker(o, true);
-		for (size_t j = 0; (events & POLLOUT) != 0 && j < CONFIG_ZONES; j++)
-			publish_hand_over(o, j, i);
+			publish_die_of_child(o, true);
+		if ((events & POLLOUT) != 0)
+			publish_hand_over(o, i);
 	}
 }
 
 /* They end when their channels do. Until then they hold the ports, and whoever started us may start the next server as soon as
  * we are gone. One that was stopped is not waited for: it ends when it goes on. */
-static void stop_workers(const struct observer *o)
+static void stop_children(const struct observer *o)
 {
 	struct timespec patience = {.tv_sec = STOP_S};
-	size_t left = o->workers_len;
+	size_t left = o->workers_len + (o->binder.channel >= 0);
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	for (size_t i = 0; i < o->workers_len; i++)
 		close(o->workers[i].channel);
+	if (o->binder.channel >= 0)
+		close(o->binder.channel);
 	while (left > 0) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
@@ -146,31 +152,38 @@ static void stop_workers(const struct observer *o)
 	}
 }
 
-void observer_run(struct config *config, int argc, char *argv[], const struct observer_worker *workers, size_t workers_len)
+void observer_run(struct config *config, int argc, char *argv[], const struct observer_children *children)
 {
 	static struct observer o;
 	static struct pollfd p[FDS];
 	struct links *links = NULL;
 	int signals = open_signals(), r;
 
-	o = (struct observer){.config = config, .workers = workers, .workers_len = workers_len};
+	o = (struct observer){.config = config, .workers = children->workers, .workers_len = children->workers_len,
+	    .binder = children->binder};
 	if (getrandom(o.seed, sizeof(o.seed), 0) != (ssize_t)sizeof(o.seed))
 		die("getrandom");
+	publish_limits(&o, true);
+	publish_limits(&o, true); /* so that the one before is no secret that anybody knows */
 	reload_take_zones(&o, config);
 	r = links_open(on_link, &o, &links);
 	if (r < 0)
 		diex("cannot follow the network devices: %s", strerror(-r));
 	p[FD_SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
+	publish_devices(&o);
+	p[FD_BINDER] = (struct pollfd){.fd = o.binder.channel, .events = POLLIN};
 	p[FD_LINKS] = (struct pollfd){.fd = links_fd(links), .events = POLLIN};
 	for (;;) {
 		enum signal_verdict verdict = SIGNAL_NONE;
 		int64_t now = observed_now_ms();
 
+		if (now >= o.roll_ms)
+			publish_limits(&o, true);
 		for (size_t i = 0; i < CONFIG_ZONES; i++)
 			if (o.zones[i].in_use)
 				observed_on_time(&o, &o.zones[i], now);
 		fill(&o, p);
-		if (poll(p, FD_WORKERS + workers_len, timeout_ms(&o)) < 0) {
+		if (poll(p, FD_WORKERS + o.workers_len, timeout_ms(&o)) < 0) {
 			if (errno != EINTR)
 				die("poll");
 			continue;
@@ -184,7 +197,7 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 			reload_configuration(&o, argc, argv);
 	}
 	links_close(links);
-	stop_workers(&o);
+	stop_children(&o);
 }
 
 void observer_read_once(struct config *config, const struct zone_conf *conf, struct zone *zone)

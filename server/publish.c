@@ -1,11 +1,14 @@
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sodium/randombytes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "binder.h"
 #include "channel.h"
 #include "log.h"
 #include "observed.h"
@@ -14,42 +17,122 @@
 #include "worker.h"
 
 #define FLUSH_MS 10000 /* for the workers to take all zones */
+#define ROLL_MS  (24 * INT64_C(3600000)) /* RFC 7873 section 7.1: once a day will do */
 
-void publish_die_of_worker(const struct observer *o, bool gone)
+/* Whose channel has broken off is dead, or about to be. One that lives on is not waited for: it may have been taken over. */
+static pid_t wait_for_child(bool gone, int *status)
+{
+	const struct timespec patience = {.tv_sec = 1};
+	pid_t pid = waitpid(-1, status, WNOHANG);
+	sigset_t set;
+
+	if (pid != 0 || !gone)
+		return pid < 0 ? 0 : pid;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, NULL, &patience);
+	pid = waitpid(-1, status, WNOHANG);
+	if (pid == 0)
+		diex("a worker or the binder says something, or nothing can be said to it: this is a bug, or an attack: stopping");
+	return pid;
+}
+
+void publish_die_of_child(const struct observer *o, bool gone)
 {
 	int status;
-	pid_t pid = waitpid(-1, &status, gone ? 0 : WNOHANG);
+	pid_t pid = wait_for_child(gone, &status);
+	char name[32] = "a child";
 
 	if (pid == 0)
 		return;
+	for (size_t i = 0; i < o->workers_len; i++)
+		if (o->workers[i].pid == pid)
+			snprintf(name, sizeof(name), "worker %zu", i);
+	if (o->binder.pid == pid)
+		snprintf(name, sizeof(name), "the binder");
+	if (WIFSIGNALED(status))
+		diex("%s (pid %d) was killed by signal %d (%s): stopping", name, (int)pid, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	diex("%s (pid %d) ended with status %d: stopping", name, (int)pid, WEXITSTATUS(status));
+}
 
-	for (size_t i = 0; i < o->workers_len; i++) {
-		if (o->workers[i].pid != pid)
-			continue;
-		if (WIFSIGNALED(status))
-			diex("worker %zu (pid %d) was killed by signal %d (%s): stopping", i, (int)pid, WTERMSIG(status),
-			    strsignal(WTERMSIG(status)));
-		diex("worker %zu (pid %d) ended with status %d: stopping", i, (int)pid, WEXITSTATUS(status));
-	}
-	diex("a worker ended: stopping");
+/* Returns false if the worker is busy. */
+static bool send_to(const struct observer *o, size_t worker, const struct worker_msg *msg, int fd)
+{
+	int r = channel_send(o->workers[worker].channel, msg, sizeof(*msg), fd);
+
+	if (r == -EPIPE)
+		publish_die_of_child(o, true);
+	else if (r < 0 && r != -EAGAIN)
+		diex("cannot hand a zone to worker %zu: %s", worker, strerror(-r));
+	return r == 0;
 }
 
 /* A worker that is busy gets the newest one later; those between do not matter. */
-void publish_hand_over(struct observer *o, size_t zone, size_t worker)
+void publish_hand_over(struct observer *o, size_t worker)
 {
-	struct observed *z = &o->zones[zone];
-	struct worker_msg msg = {.zone = (uint32_t)zone};
-	int r;
+	if (o->limits_sent[worker] != o->limits_generation) {
+		if (!send_to(o, worker, &o->limits, -1))
+			return;
+		o->limits_sent[worker] = o->limits_generation;
+	}
+	for (size_t i = 0; i < CONFIG_ZONES; i++) {
+		struct observed *z = &o->zones[i];
+		struct worker_msg msg = {.what = WORKER_ZONE, .zone = (uint32_t)i};
 
-	if (z->sent == NULL || z->sent[worker] == z->generation)
-		return;
-	r = channel_send(o->workers[worker].channel, &msg, sizeof(msg), z->snapshot);
-	if (r == 0)
+		if (z->sent == NULL || z->sent[worker] == z->generation)
+			continue;
+		if (!send_to(o, worker, &msg, z->snapshot))
+			return;
 		z->sent[worker] = z->generation;
-	else if (r == -EPIPE)
-		publish_die_of_worker(o, true);
-	else if (r != -EAGAIN)
-		diex("cannot hand a zone to worker %zu: %s", worker, strerror(-r));
+	}
+}
+
+static void hand_over_to_all(struct observer *o)
+{
+	for (size_t i = 0; i < o->workers_len; i++)
+		publish_hand_over(o, i);
+}
+
+void publish_limits(struct observer *o, bool roll)
+{
+	const struct server_conf *conf = &o->config->server;
+	uint32_t workers = (uint32_t)o->workers_len;
+
+	o->limits.what = WORKER_LIMITS;
+	/* The kernel spreads a network's queries over the workers. */
+	o->limits.rate = conf->rate_limit / workers;
+	if (o->limits.rate == 0 && conf->rate_limit != 0)
+		o->limits.rate = 1;
+	o->limits.slip = conf->slip;
+	memcpy(o->limits.seed, o->seed, sizeof(o->limits.seed));
+	if (roll) {
+		memcpy(o->limits.secrets.at[1], o->limits.secrets.at[0], COOKIE_SECRET);
+		randombytes_buf(o->limits.secrets.at[0], COOKIE_SECRET);
+		o->roll_ms = observed_now_ms() + ROLL_MS;
+	}
+	o->limits_generation++;
+	hand_over_to_all(o);
+}
+
+/* Rarely, and few: there is room in the channel. */
+void publish_devices(struct observer *o)
+{
+	struct listen_list *list = &o->config->server.listen;
+
+	for (size_t i = 0; o->binder.channel >= 0 && i < list->len; i++) {
+		struct binder_msg msg = {.listen = (uint32_t)i, .ifindex = if_nametoindex(list->at[i].device)};
+		int r;
+
+		if (list->at[i].device[0] == '\0' || msg.ifindex == list->at[i].ifindex)
+			continue;
+		r = channel_send(o->binder.channel, &msg, sizeof(msg), -1);
+		if (r == -EPIPE)
+			publish_die_of_child(o, true);
+		if (r < 0)
+			diex("cannot tell the binder of device %s: %s", list->at[i].device, strerror(-r));
+		list->at[i].ifindex = msg.ifindex;
+	}
 }
 
 /* Takes the descriptor of a snapshot. */
@@ -59,8 +142,7 @@ static void publish(struct observer *o, struct observed *z, int fd)
 		close(z->snapshot);
 	z->snapshot = fd;
 	z->generation++;
-	for (size_t i = 0; i < o->workers_len; i++)
-		publish_hand_over(o, (size_t)(z - o->zones), i);
+	hand_over_to_all(o);
 }
 
 /* The workers forget a zone: a message without a snapshot. */
@@ -102,26 +184,32 @@ uint32_t publish_serial_of(const struct observed *z)
 	return memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0 ? z->serial : zone_next_serial(z->serial, now_s);
 }
 
-static void number_zone(const struct observer *o, struct observed *z)
+void publish_keep_serial(const struct observer *o, struct observed *z)
 {
 	const char *dir = o->config->server.state_directory;
-	int r;
+	int r = *dir == '\0' ? 0 : state_save(dir, &z->conf->name, z->serial, z->hash);
 
-	z->zone.serial = publish_serial_of(z);
-	if (z->has_serial && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
-		return;
-	z->serial = z->zone.serial;
-	z->has_serial = true;
-	memcpy(z->hash, z->zone.hash, ZONE_HASH);
-	r = *dir == '\0' ? 0 : state_save(dir, &z->conf->name, z->serial, z->hash);
 	if (r < 0 && !z->state_failed)
 		warnx("zone %s: cannot keep its serial in %s: %s; after a restart it may go backwards", z->text, dir,
 		    strerror(-r));
 	z->state_failed = r < 0;
 }
 
-static bool is_taken(const struct observer *o, size_t worker)
+static void number_zone(const struct observer *o, struct observed *z)
 {
+	z->zone.serial = publish_serial_of(z);
+	if (z->has_serial && memcmp(z->hash, z->zone.hash, ZONE_HASH) == 0)
+		return;
+	z->serial = z->zone.serial;
+	z->has_serial = true;
+	memcpy(z->hash, z->zone.hash, ZONE_HASH);
+	publish_keep_serial(o, z);
+}
+
+bool publish_is_taken(const struct observer *o, size_t worker)
+{
+	if (o->limits_sent[worker] != o->limits_generation)
+		return false;
 	for (size_t i = 0; i < CONFIG_ZONES; i++)
 		if (o->zones[i].sent != NULL && o->zones[i].sent[worker] != o->zones[i].generation)
 			return false;
@@ -133,13 +221,12 @@ void publish_flush(struct observer *o)
 	int64_t deadline_ms = observed_now_ms() + FLUSH_MS;
 
 	for (size_t i = 0; i < o->workers_len; i++) {
-		while (!is_taken(o, i)) {
+		while (!publish_is_taken(o, i)) {
 			struct pollfd p = {.fd = o->workers[i].channel, .events = POLLOUT};
 
 			if (poll(&p, 1, FLUSH_MS) == 0 || observed_now_ms() > deadline_ms)
 				diex("worker %zu does not take the zones: stopping", i);
-			for (size_t j = 0; j < CONFIG_ZONES; j++)
-				publish_hand_over(o, j, i);
+			publish_hand_over(o, i);
 		}
 	}
 }
@@ -154,6 +241,7 @@ int publish_zone(struct observer *o, struct observed *z)
 	if (fd < 0)
 		return fd;
 	publish(o, z, fd);
+	memcpy(z->rules, z->zone.rules, ZONE_HASH);
 	z->published = true;
 	return 0;
 }

@@ -26,6 +26,21 @@ static void skip_name(struct wire_reader *r)
 	}
 }
 
+/* RFC 7873 section 5.2.2: a length that no cookie has is an error; of two the first one counts. */
+static void parse_cookie(struct wire_reader *r, size_t len, struct query *q)
+{
+	const uint8_t *cookie = wire_skip(r, len);
+
+	if (cookie == NULL || q->cookie_len != 0)
+		return;
+	if (len != COOKIE_CLIENT && (len < 2 * COOKIE_CLIENT || len > COOKIE_MAX)) {
+		q->rcode = DNS_FORMERR;
+		return;
+	}
+	q->cookie_len = (uint8_t)len;
+	memcpy(q->cookie, cookie, len < COOKIE_LEN ? len : COOKIE_LEN);
+}
+
 /* RFC 6891 section 6.1.2: options are type, length, data. Unknown ones are ignored, broken ones are an error. */
 static void parse_opt(struct wire_reader *r, struct query *q)
 {
@@ -38,8 +53,15 @@ static void parse_opt(struct wire_reader *r, struct query *q)
 	rdlen = wire_get16(r);
 	end = r->at + rdlen;
 	while (!r->bad && r->at < end) {
-		wire_skip(r, 2);
-		wire_skip(r, wire_get16(r));
+		uint16_t code = wire_get16(r), len = wire_get16(r);
+
+		if (code == OPTION_COOKIE) {
+			parse_cookie(r, len, q);
+			continue;
+		}
+		if (code == OPTION_KEEPALIVE)
+			q->keepalive = true;
+		wire_skip(r, len);
 	}
 	if (r->bad || r->at != end) {
 		r->bad = true;
@@ -59,9 +81,9 @@ static void parse_records(struct wire_reader *r, size_t count, bool additional, 
 
 		skip_name(r);
 		type = wire_get16(r);
-		if (type == DNS_OPT && additional) {
-			/* One, and at the root. */
-			if (q->edns || r->at != start + 3)
+		if (type == DNS_OPT) {
+			/* One, at the root, and nowhere but there: RFC 6891 section 6.1.1. */
+			if (!additional || q->edns || r->at != start + 3)
 				r->bad = true;
 			parse_opt(r, q);
 			continue;
@@ -85,12 +107,25 @@ static size_t question_name(const uint8_t *msg, size_t len)
 	return at <= len && at - DNS_HEADER <= NAME_MAX_LEN ? at - DNS_HEADER : 0;
 }
 
+/* RFC 7873 section 5.4: no question, but a cookie; the answer is one. */
+static void parse_cookie_query(const uint8_t *msg, struct wire_reader *r, struct query *q)
+{
+	r->at = DNS_HEADER;
+	if (get16(msg + 6) != 0 || get16(msg + 8) != 0)
+		return;
+	q->rcode = DNS_NOERROR;
+	parse_records(r, get16(msg + 10), true, q);
+	if (r->bad || r->at != r->len || q->cookie_len == 0)
+		q->rcode = DNS_FORMERR;
+}
+
 void query_parse(const uint8_t *msg, size_t len, struct query *q)
 {
 	struct wire_reader r = {.buf = msg, .len = len};
 	bool is_query;
 
-	memset(q, 0, offsetof(struct query, key));
+	memset(q, 0, offsetof(struct query, cookie));
+	q->len = (uint16_t)len;
 	q->zone = NULL;
 	q->peer = NULL;
 	q->end = DNS_HEADER;
@@ -101,6 +136,8 @@ void query_parse(const uint8_t *msg, size_t len, struct query *q)
 	}
 	is_query = (msg[2] & OPCODE_MASK) == 0;
 	q->rcode = is_query ? DNS_FORMERR : DNS_NOTIMP;
+	if (is_query && get16(msg + 4) == 0)
+		parse_cookie_query(msg, &r, q);
 	if (get16(msg + 4) != 1)
 		return;
 	q->name_len = (uint16_t)question_name(msg, len);

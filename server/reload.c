@@ -46,7 +46,9 @@ static struct observed *find_zone(struct observer *o, const struct name *name)
 	return NULL;
 }
 
-static void change_zone(struct observed *z, const struct zone_conf *conf)
+/* New rules hold from now on, whether or not the source can be read: they are applied to what was read last. What came from
+ * another source is served until the new one has had its chance. */
+static void change_zone(struct observer *o, struct observed *z, const struct zone_conf *conf)
 {
 	bool other_source = strcmp(conf->device, z->conf->device) != 0 || strcmp(conf->dump_file, z->conf->dump_file) != 0 ||
 	    strcmp(conf->family, z->conf->family) != 0;
@@ -56,6 +58,10 @@ static void change_zone(struct observed *z, const struct zone_conf *conf)
 		source_end(&z->source);
 		source_init(&z->source, conf);
 		z->pending = false;
+		z->foreign = true;
+	} else if (z->published && z->have_last &&
+	    (observed_build(&z->zone, conf, &z->last) < 0 || publish_zone(o, z) < 0)) {
+		publish_not_ready(o, z);
 	}
 	observed_forget(z);
 	z->due_ms = 0;
@@ -88,7 +94,7 @@ void reload_take_zones(struct observer *o, const struct config *new)
 		struct observed *z = find_zone(o, &new->zones[i].name);
 
 		if (z != NULL) {
-			change_zone(z, &new->zones[i]);
+			change_zone(o, z, &new->zones[i]);
 			continue;
 		}
 		z = free_place(o);
@@ -105,14 +111,15 @@ static bool same_server(const struct server_conf *a, const struct server_conf *b
 	    strcmp(a->observer_user, b->observer_user) == 0 && strcmp(a->state_directory, b->state_directory) == 0;
 
 	for (size_t i = 0; same && i < a->listen.len; i++)
-		same = endpoint_equal(&a->listen.at[i], &b->listen.at[i]);
+		same = endpoint_equal(&a->listen.at[i].at, &b->listen.at[i].at) &&
+		    strcmp(a->listen.at[i].device, b->listen.at[i].device) == 0;
 	return same;
 }
 
 void reload_configuration(struct observer *o, int argc, char *argv[])
 {
 	struct config *new = calloc(1, sizeof(*new));
-	unsigned errors = new == NULL ? 1 : config_read(new, argc, argv);
+	unsigned errors = new == NULL ? 1 : config_read(new, &o->config->server.listen, argc, argv);
 
 	if (errors > 0) {
 		warnx("%u error%s: the configuration stays as it was", errors, errors == 1 ? "" : "s");
@@ -122,9 +129,12 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 		return;
 	}
 	if (!same_server(&o->config->server, &new->server))
-		warnx("Listen, User, ObserverUser, Workers and StateDirectory stay as they were: they need a restart");
+		warnx("of Listen, User, ObserverUser, Workers and StateDirectory something changed: it needs a restart, and stays as it was");
 	o->config->server.verbose = new->server.verbose;
 	log_init("wgmeetd", new->server.verbose);
+	o->config->server.rate_limit = new->server.rate_limit;
+	o->config->server.slip = new->server.slip;
+	publish_limits(o, false);
 	new->server = o->config->server;
 	reload_take_zones(o, new);
 	config_free(o->config);
@@ -132,7 +142,7 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 	for (size_t i = 0; i < new->zones_len; i++) {
 		struct observed *z = find_zone(o, &new->zones[i].name);
 
-		z->conf = z->source.conf = &o->config->zones[i];
+		z->conf = z->source.conf = z->zone.conf = &o->config->zones[i];
 	}
 	free(new);
 	info("the configuration was read again: %zu zone%s", o->config->zones_len, o->config->zones_len == 1 ? "" : "s");

@@ -8,46 +8,6 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static bool within(uint64_t off, uint64_t len, uint64_t size)
-{
-	return off <= size && len <= size - off;
-}
-
-static bool names_are_sound(const struct snapshot *s, size_t size)
-{
-	const struct snapshot_name *names = (const void *)((const uint8_t *)s + s->names_off);
-
-	for (size_t i = 0; i < s->names_len; i++) {
-		const struct snapshot_name *n = &names[i];
-		const struct snapshot_rrset *sets = snapshot_rrsets(s, n);
-
-		if (!within(n->owner_off, n->owner_len, size) || n->rrsets_off % 8 != 0 ||
-		    !within(n->rrsets_off, (uint64_t)n->rrsets_len * sizeof(*sets), size))
-			return false;
-		for (size_t j = 0; j < n->rrsets_len; j++)
-			if (!within(sets[j].wire_off, sets[j].wire_len, size) ||
-			    !within(sets[j].extra_off, sets[j].extra_len, size))
-				return false;
-	}
-	return true;
-}
-
-static bool is_sound(const struct snapshot *s, size_t size)
-{
-	uint64_t slots = (uint64_t)s->index_mask + 1;
-
-	if (s->magic != SNAPSHOT_MAGIC || s->size != size || s->service_len != s->apex_len + RECORDS_SERVICE_LEN ||
-	    !name_is_sound(s->apex, s->apex_len) || !name_is_sound(s->service, s->service_len))
-		return false;
-	if (s->state == SNAPSHOT_NOT_READY)
-		return true;
-	return s->state == SNAPSHOT_READY && (slots & (slots - 1)) == 0 && slots > s->peers_len &&
-	    s->index_off % 8 == 0 && within(s->index_off, slots * sizeof(struct snapshot_slot), size) &&
-	    s->peers_off % 8 == 0 && s->peers_off <= s->peers_end && s->peers_end <= size && s->names_off % 8 == 0 &&
-	    within(s->names_off, (uint64_t)s->names_len * sizeof(struct snapshot_name), size) &&
-	    within(s->soa_off, s->soa_len, size) && names_are_sound(s, size);
-}
-
 int snapshot_map(int fd, const struct snapshot **out)
 {
 	struct stat st;
@@ -67,11 +27,11 @@ int snapshot_map(int fd, const struct snapshot **out)
 		err = errno;
 		return -err;
 	}
-	if (!is_sound(p, (size_t)st.st_size)) {
+	*out = p;
+	if ((*out)->size != (uint64_t)st.st_size || !snapshot_header_is_sound(*out)) {
 		munmap(p, (size_t)st.st_size);
 		return -EINVAL;
 	}
-	*out = p;
 	return 0;
 }
 

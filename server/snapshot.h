@@ -2,15 +2,16 @@
  * the workers. Nothing in it is a pointer; offsets count from the block's start, integers are in host order
  * but where they go into answers as they are.
  *
- *     +--------+-------------------+----------------------------+----------------------------------+
- *     | header | index             | peers                      | names                            |
- *     |        | tag ref tag ref ..| key addr port txt | key .. | owner rrsets | owner rrsets ...   |
- *     +--------+-------------------+----------------------------+----------------------------------+
- *                hash of the key ---^ by 8 octets    by name, sorted: binary search -^
+ *     +--------+--------+-------------------+----------------------------+----------------------------------+
+ *     | header | access | index             | peers                      | names                            |
+ *     |        | ranges | tag ref tag ref ..| key addr port txt | key .. | owner rrsets | owner rrsets ...   |
+ *     +--------+--------+-------------------+----------------------------+----------------------------------+
+ *                         hash of the key ---^ by 8 octets    by name, sorted: binary search -^
  *
  * A peer's SRV, A or AAAA and TXT, under both of its names, are composed from one record of about 80 octets when it is
- * asked for. What the other names have, among them those of peers with a name for people or with several addresses, is
- * stored as it goes into an answer: owners are a pointer to the question, which always begins at octet 12.
+ * asked for; so are the lists of peers, for peers are sorted by their keys and a list's are next to each other. What the
+ * other names have, among them those of peers with a name for people or with several addresses, is stored as it goes into
+ * an answer: owners are a pointer to the question, which always begins at octet 12.
  */
 #ifndef WGMEET_SNAPSHOT_H
 #define WGMEET_SNAPSHOT_H
@@ -22,13 +23,21 @@
 
 #include "key.h"
 #include "name.h"
+#include "ranges.h"
 #include "records.h"
 
-#define SNAPSHOT_MAGIC UINT64_C(0x31307465656d6777) /* "wgmeet01" */
+#define SNAPSHOT_MAGIC UINT64_C(0x32307465656d6777) /* "wgmeet02" */
 
 enum snapshot_state {
 	SNAPSHOT_NOT_READY, /* the source is not there: the zone's name and nothing else */
 	SNAPSHOT_READY,
+};
+
+/* Who may: everyone, or who comes from one of the ranges, or (`tunnel`) from a peer's address over the zone's own device. */
+struct snapshot_access {
+	uint32_t ranges_off, ranges_len;
+	uint8_t everyone, tunnel;
+	uint8_t pad[2];
 };
 
 struct snapshot {
@@ -38,6 +47,9 @@ struct snapshot {
 	uint32_t state;
 	uint32_t serial;
 	uint32_t ttl_s;
+	uint32_t ifindex; /* of the zone's own WireGuard device; 0: it has none that packets come in on */
+	struct snapshot_access allow, browse; /* who may ask, who may see lists */
+	struct snapshot_access tunnel;        /* the addresses of the device's peers, if those two ask for them */
 	uint32_t index_off, index_mask; /* a power of two slots, less one */
 	uint32_t peers_off, peers_end, peers_len;
 	uint32_t names_off, names_len;
@@ -70,14 +82,18 @@ struct snapshot_name {
 	uint32_t rrsets_off, rrsets_len;
 };
 
+#define SNAPSHOT_SETS 5 /* of a name, at most */
+
 struct snapshot_rrset {
 	uint16_t type, count;
 	uint32_t wire_off, wire_len;   /* whole records, in order */
 	/* For the additional section: RRsets that fit whole or stay out, each behind its count of records and its length,
 	 * two octets each in network order. */
 	uint32_t extra_off, extra_len;
-	uint16_t peers; /* so many of the records are the peers', in order, all of one length: what they have may be added */
-	uint16_t pad;
+	/* A list: before what is stored come the PTR of so many peers, from the record with that ref on. */
+	uint32_t first;
+	uint16_t peers;
+	uint16_t pad[3];
 };
 
 /* ---- the builder's side ---- */
@@ -93,6 +109,26 @@ int snapshot_build(const struct name *apex, const struct zone *zone, const uint6
 /* Maps it. 0; or -EPERM it is not sealed, -EINVAL its header is not what the builder would write, another -errno. */
 int snapshot_map(int fd, const struct snapshot **out);
 void snapshot_unmap(const struct snapshot *s);
+
+/* Only what has been checked to its end may be answered from. In small steps: 1 there is more to do, 0 it is what the
+ * builder would write, -EINVAL it is not. */
+struct snapshot_check {
+	const struct snapshot *s;
+	const uint8_t *last; /* peer's key */
+	size_t peers, places, names;
+	uint64_t slots, taken;
+	uint32_t ref; /* of the next peer */
+	bool has_peers;
+};
+bool snapshot_header_is_sound(const struct snapshot *s); /* for snapshot_map(): `size` is right */
+void snapshot_check_begin(struct snapshot_check *c, const struct snapshot *s);
+int snapshot_check_step(struct snapshot_check *c);
+
+/* A peer's record, with so many octets of TXT. */
+static inline size_t snapshot_peer_size(size_t txt_len)
+{
+	return (sizeof(struct snapshot_peer) + txt_len + 7) & ~(size_t)7;
+}
 
 static inline uint64_t snapshot_hash(const uint64_t seed[2], const uint8_t key[KEY_LEN])
 {
@@ -129,13 +165,35 @@ static inline bool snapshot_peer_fits(const struct snapshot *s, const struct sna
 
 static inline const struct snapshot_peer *snapshot_next_peer(const struct snapshot *s, const struct snapshot_peer *p)
 {
-	const uint8_t *next = (const uint8_t *)p + ((sizeof(*p) + p->txt_len + 7) & ~(size_t)7);
+	const uint8_t *next = (const uint8_t *)p + snapshot_peer_size(p->txt_len);
 
 	return snapshot_peer_at(s, 1 + (uint32_t)((size_t)(next - (const uint8_t *)s) - s->peers_off) / 8);
 }
 
+/* Does the zone's service name stand here? Compares eight octets at a time, without regard to case; the name's length
+ * is known to be right. */
+static inline bool snapshot_is_service(const struct snapshot *s, const uint8_t *name)
+{
+	uint64_t diff = 0;
+
+	for (size_t i = 0; i < s->service_len; i += 8) {
+		uint64_t n, want, fold;
+
+		memcpy(&n, name + i, 8);
+		memcpy(&want, s->service + i, 8);
+		memcpy(&fold, s->service_fold + i, 8);
+		diff |= (n | fold) ^ want;
+	}
+	return diff == 0;
+}
+
 /* `name` in lower case. NULL: no such name beside the peers'. */
 const struct snapshot_name *snapshot_find_name(const struct snapshot *s, const uint8_t *name, size_t len);
+
+static inline const struct range *snapshot_ranges(const struct snapshot *s, const struct snapshot_access *a)
+{
+	return (const struct range *)((const uint8_t *)s + a->ranges_off);
+}
 
 static inline const struct snapshot_rrset *snapshot_rrsets(const struct snapshot *s, const struct snapshot_name *n)
 {

@@ -121,6 +121,7 @@ enum source_result source_step(struct source *s, struct wg_device *dev)
 		snprintf(s->why, sizeof(s->why), "cannot read device %s: %s", s->conf->device, strerror(-r));
 		return SOURCE_FAILED;
 	}
+	dev->ifindex = if_nametoindex(s->conf->device); /* the daemon does not tell */
 	return SOURCE_READ;
 }
 

@@ -2,17 +2,20 @@
  *
  *     reading --a whole query--> answered --all sent--> reading
  *                                     `--the rest waits--> writing --all sent--> reading
+ *     client is done --what it was sent is not all taken--> ending --taken--> closed
  *
  * A connection has one deadline at a time: for its next whole query, or for its answer to be taken. A client that
- * sends or reads octet by octet does not move it. The table is the bound; when it is full the one that would
- * time out first makes room.
+ * sends or reads octet by octet does not move it. No connection lives on for ever either. The table is the bound; when it is
+ * full the one that would time out first makes room, and so it is with those of one source when they are too many.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -20,13 +23,16 @@
 #include "worker.h"
 
 #define CONNECTIONS 256
+#define PER_SOURCE  32   /* an IPv4 address, or the /56 that one customer has */
 #define QUERY_MAX   4096 /* a question, an OPT and its padding: far less */
-#define DEADLINE_MS 10000
+#define LIFE_MS     120000
+#define ENDING_MS   100  /* between two looks whether the client has taken all */
 
 struct conn {
 	int fd;
-	bool in_use, writing;
-	int64_t deadline_ms;
+	bool in_use, writing, ending;
+	struct asker asker;
+	int64_t deadline_ms, end_ms;
 	uint32_t have, out_at, out_len;
 	uint8_t in[2 + QUERY_MAX];
 	uint8_t out[2 + DNS_TCP_MAX]; /* what the client has not taken yet */
@@ -39,12 +45,12 @@ static struct {
 	uint8_t scratch[2 + DNS_TCP_MAX + ANSWER_SLACK];
 } t;
 
-static int64_t now_ms(void)
+/* Something whole was done: the next such thing has its time. */
+static void set_deadline(struct conn *conn)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	conn->deadline_ms = (int64_t)worker_now_ms() + TCP_IDLE_MS;
+	if (conn->deadline_ms > conn->end_ms)
+		conn->deadline_ms = conn->end_ms;
 }
 
 void tcp_init(int epoll)
@@ -63,54 +69,133 @@ static bool watch(struct conn *conn, int op, uint32_t events)
 	return epoll_ctl(t.epoll, op, conn->fd, &ev) == 0;
 }
 
-/* What a client has not taken shall not stay in the kernel for it. */
+/* Is there anything that the client has not acknowledged? */
+static bool owes(const struct conn *conn)
+{
+	int octets;
+
+	return conn->writing || ioctl(conn->fd, SIOCOUTQ, &octets) < 0 || octets > 0;
+}
+
+/* What a client has not taken would stay in the kernel for minutes, and no table would count it. */
 static void cut(struct conn *conn)
 {
 	struct linger reset = {.l_onoff = 1};
 
-	if (conn->writing)
+	if (owes(conn))
 		setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(conn->fd);
 	conn->in_use = false;
 	t.open--;
 }
 
-/* The one that would time out first. There is one. */
-static struct conn *cut_oldest(struct counters *c)
+/* Nothing more is read. The connection keeps its place until the client has taken what it was sent. */
+static void finish(struct conn *conn)
+{
+	int64_t now = (int64_t)worker_now_ms();
+
+	if (conn->ending || !owes(conn) || !watch(conn, EPOLL_CTL_MOD, 0)) {
+		cut(conn);
+		return;
+	}
+	conn->ending = true;
+	if (conn->end_ms > now + TCP_IDLE_MS)
+		conn->end_ms = now + TCP_IDLE_MS;
+	conn->deadline_ms = now + ENDING_MS;
+}
+
+static bool is_from(const struct conn *conn, const uint8_t addr[RANGES_ADDR])
+{
+	return memcmp(conn->asker.addr, addr, addr[0] == 4 ? 5 : 8) == 0;
+}
+
+/* The one that would time out first, of that source or (NULL) of all. There is one. */
+static struct conn *cut_oldest(const uint8_t *addr, struct counters *c)
 {
 	struct conn *first = NULL;
 
 	for (uint32_t i = 0; i < CONNECTIONS; i++)
-		if (t.conns[i].in_use && (first == NULL || t.conns[i].deadline_ms < first->deadline_ms))
+		if (t.conns[i].in_use && (addr == NULL || is_from(&t.conns[i], addr)) &&
+		    (first == NULL || t.conns[i].deadline_ms < first->deadline_ms))
 			first = &t.conns[i];
 	cut(first);
 	c->tcp_cut++;
 	return first;
 }
 
-static struct conn *free_place(struct counters *c)
+static struct conn *find_place(const uint8_t addr[RANGES_ADDR], struct counters *c)
 {
-	for (uint32_t i = 0; i < CONNECTIONS; i++)
-		if (!t.conns[i].in_use)
-			return &t.conns[i];
-	return cut_oldest(c);
+	struct conn *place = NULL;
+	unsigned same = 0;
+
+	for (uint32_t i = 0; i < CONNECTIONS; i++) {
+		if (t.conns[i].in_use)
+			same += is_from(&t.conns[i], addr);
+		else if (place == NULL)
+			place = &t.conns[i];
+	}
+	if (same >= PER_SOURCE)
+		return cut_oldest(addr, c);
+	return place != NULL ? place : cut_oldest(NULL, c);
 }
 
-void tcp_accept(int listener, struct counters *c)
+/* The interface that the connection was opened over: the kernel keeps it where the listener asked for it (ip(7), IP_PKTINFO;
+ * for IPv6 by the option of RFC 2292). 0: unknown. */
+static uint32_t interface_of(int fd, sa_family_t family)
 {
-	struct conn *conn = free_place(c);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	union {
+		struct cmsghdr align;
+		uint8_t buf[256];
+	} control;
+	socklen_t len = sizeof(control);
+	struct msghdr mh = {.msg_control = &control};
+
+	if (getsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_PKTOPTIONS : IPV6_2292PKTOPTIONS,
+	        &control, &len) < 0)
+		return 0;
+	mh.msg_controllen = len;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c != NULL; c = CMSG_NXTHDR(&mh, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			return (uint32_t)((const struct in_pktinfo *)(const void *)CMSG_DATA(c))->ipi_ifindex;
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+			return (uint32_t)((const struct in6_pktinfo *)(const void *)CMSG_DATA(c))->ipi6_ifindex;
+	}
+	return 0;
+}
+
+static void who_asks(int fd, const struct listener *l, const struct sockaddr_storage *from, struct asker *out)
+{
+	const void *addr = &((const struct sockaddr_in *)from)->sin_addr;
+
+	if (from->ss_family == AF_INET6)
+		addr = &((const struct sockaddr_in6 *)from)->sin6_addr;
+	ranges_key(from->ss_family, addr, out->addr);
+	out->ifindex = l->tells_from ? interface_of(fd, from->ss_family) : 0;
+	out->is_stream = true;
+}
+
+void tcp_accept(const struct listener *l, struct counters *c)
+{
+	struct sockaddr_storage from;
+	socklen_t from_len = sizeof(from);
+	int fd = accept4(l->tcp, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct asker asker;
+	struct conn *conn;
 
 	/* Without descriptors or memory the listener would call again at once, and again. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) && t.open > 0)
-		cut_oldest(c);
+		cut_oldest(NULL, c);
 	if (fd < 0)
 		return;
+	who_asks(fd, l, &from, &asker);
+	conn = find_place(asker.addr, c);
 	conn->fd = fd;
+	conn->asker = asker;
 	conn->in_use = true;
-	conn->writing = false;
+	conn->writing = conn->ending = false;
 	conn->have = conn->out_at = conn->out_len = 0;
-	conn->deadline_ms = now_ms() + DEADLINE_MS;
+	conn->end_ms = (int64_t)worker_now_ms() + LIFE_MS;
+	set_deadline(conn);
 	t.open++;
 	c->tcp_connections++;
 	if (!watch(conn, EPOLL_CTL_ADD, EPOLLIN))
@@ -131,7 +216,7 @@ static bool flush(struct conn *conn)
 			conn->out_at += (uint32_t)n;
 	}
 	conn->writing = false;
-	conn->deadline_ms = now_ms() + DEADLINE_MS;
+	set_deadline(conn);
 	return watch(conn, EPOLL_CTL_MOD, EPOLLIN);
 }
 
@@ -141,7 +226,7 @@ static bool send_answer(struct conn *conn, size_t len)
 
 	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		return false;
-	conn->deadline_ms = now_ms() + DEADLINE_MS;
+	set_deadline(conn);
 	if (n == (ssize_t)len)
 		return true;
 	conn->out_at = 0;
@@ -161,7 +246,7 @@ static bool pause_reading(struct conn *conn)
 /* Answers the whole queries in the buffer, up to one whose answer must wait. Small queries may have large answers: after
  * a message's worth the others have their turn, and this one goes on as if it waited to write. Returns false if the
  * connection is to end. */
-static bool answer_all(struct conn *conn, const struct answer_zones *zones, struct counters *c)
+static bool answer_all(struct conn *conn, const struct answer_world *world, struct counters *c)
 {
 	size_t sent = 0;
 	uint32_t at = 0;
@@ -175,7 +260,7 @@ static bool answer_all(struct conn *conn, const struct answer_zones *zones, stru
 			break;
 		memcpy(t.scratch + 2, conn->in + at + 2, len);
 		at += (uint32_t)(2 + len);
-		len = answer_query(zones, t.scratch + 2, len, DNS_TCP_MAX);
+		len = answer_query(world, &conn->asker, t.scratch + 2, len);
 		if (len == 0) {
 			c->dropped++;
 			continue;
@@ -194,7 +279,7 @@ static bool answer_all(struct conn *conn, const struct answer_zones *zones, stru
 }
 
 /* One recv() an event: no connection keeps the others waiting. */
-static bool serve(struct conn *conn, const struct answer_zones *zones, struct counters *c)
+static bool serve(struct conn *conn, const struct answer_world *world, struct counters *c)
 {
 	ssize_t n;
 
@@ -209,16 +294,16 @@ static bool serve(struct conn *conn, const struct answer_zones *zones, struct co
 			return false;
 		conn->have += n > 0 ? (uint32_t)n : 0;
 	}
-	return answer_all(conn, zones, c);
+	return answer_all(conn, world, c);
 }
 
-void tcp_event(uint32_t number, const struct answer_zones *zones, struct counters *c)
+void tcp_event(uint32_t number, const struct answer_world *world, struct counters *c)
 {
 	struct conn *conn = &t.conns[number];
 
 	/* It may have made room for another since the event was fetched; then it is read without need, and no harm. */
-	if (conn->in_use && !serve(conn, zones, c))
-		cut(conn);
+	if (conn->in_use && (conn->ending || !serve(conn, world, c)))
+		finish(conn);
 }
 
 int tcp_expire(struct counters *c)
@@ -227,15 +312,17 @@ int tcp_expire(struct counters *c)
 
 	if (t.open == 0)
 		return -1;
-	now = now_ms();
+	now = (int64_t)worker_now_ms();
 	for (uint32_t i = 0; i < CONNECTIONS; i++) {
 		struct conn *conn = &t.conns[i];
 
 		if (!conn->in_use)
 			continue;
+		if (conn->ending && conn->deadline_ms <= now && now < conn->end_ms && owes(conn))
+			conn->deadline_ms = now + ENDING_MS;
 		if (conn->deadline_ms <= now) {
+			c->tcp_cut += !conn->ending;
 			cut(conn);
-			c->tcp_cut++;
 		} else if (conn->deadline_ms < next) {
 			next = conn->deadline_ms;
 		}

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "rrl.h"
 #include "worker.h"
 
 #define BATCH   64
@@ -21,6 +22,7 @@ static struct {
 	struct iovec in_iov[BATCH], out_iov[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct query query[BATCH];
+	struct asker asker[BATCH];
 } u;
 
 static int receive(const struct listener *l)
@@ -29,12 +31,28 @@ static int receive(const struct listener *l)
 		u.in_iov[i] = (struct iovec){.iov_base = u.buf[i], .iov_len = DNS_UDP_MAX};
 		u.in[i].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_namelen = sizeof(u.from[i]),
 		    .msg_iov = &u.in_iov[i], .msg_iovlen = 1};
-		if (l->wildcard) {
+		if (l->tells_from) {
 			u.in[i].msg_hdr.msg_control = &u.control[i];
 			u.in[i].msg_hdr.msg_controllen = sizeof(u.control[i]);
 		}
 	}
 	return recvmmsg(l->udp, u.in, BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void who_asks(const struct msghdr *mh, const struct sockaddr_storage *from, struct asker *out)
+{
+	const struct cmsghdr *c = mh->msg_controllen > 0 ? CMSG_FIRSTHDR(mh) : NULL;
+
+	out->ifindex = 0;
+	out->is_stream = false;
+	if (from->ss_family == AF_INET)
+		ranges_key(AF_INET, (const void *)&((const struct sockaddr_in *)from)->sin_addr, out->addr);
+	else
+		ranges_key(AF_INET6, (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr, out->addr);
+	if (c != NULL && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+		out->ifindex = (uint32_t)((const struct in_pktinfo *)(const void *)CMSG_DATA(c))->ipi_ifindex;
+	else if (c != NULL && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+		out->ifindex = (uint32_t)((const struct in6_pktinfo *)(const void *)CMSG_DATA(c))->ipi6_ifindex;
 }
 
 /* What told us the address that was asked tells the kernel the address to answer from. The interface is left to the
@@ -93,8 +111,44 @@ static bool is_loop(const struct query *q, const struct sockaddr_storage *from)
 	return false;
 }
 
-static void answer_batch(unsigned n, const struct listener *l, const struct answer_zones *zones, struct counters *c)
+/* Returns the answer's length, 0: none. */
+static size_t answer_one(size_t i, const struct answer_world *world, uint64_t now_ms, struct counters *c)
 {
+	struct query *q = &u.query[i];
+	size_t len = is_loop(q, &u.from[i]) ? 0 : answer_write(world, &u.asker[i], q, u.buf[i]);
+
+	if (len == 0)
+		c->dropped++;
+	if (len == 0 || q->proven)
+		return len;
+	switch (rrl_take(u.asker[i].addr, q, now_ms)) {
+	case RRL_PASS:
+		return len;
+	case RRL_SLIP:
+		c->slipped++;
+		return answer_truncate(world, &u.asker[i], q, u.buf[i]);
+	default:
+		c->limited++;
+		return 0;
+	}
+}
+
+int listen_tell_interface(struct listener *l)
+{
+	bool v4 = l->family == AF_INET;
+	int on = 1;
+
+	for (int i = 0; i < 2; i++) /* connections inherit it */
+		if (setsockopt(i == 0 ? l->udp : l->tcp, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO,
+		        &on, sizeof(on)) < 0)
+			return -errno;
+	l->tells_from = true;
+	return 0;
+}
+
+static void answer_batch(unsigned n, const struct listener *l, const struct answer_world *world, struct counters *c)
+{
+	uint64_t now_ms = worker_now_ms();
 	unsigned out = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -102,36 +156,40 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 		bool whole = (u.in[i].msg_hdr.msg_flags & MSG_TRUNC) == 0;
 
 		query_parse(u.buf[i], whole ? u.in[i].msg_len : DNS_HEADER, &u.query[i]);
-		answer_find(zones, u.buf[i], &u.query[i]);
+		answer_find(&world->zones, u.buf[i], &u.query[i]);
+		who_asks(&u.in[i].msg_hdr, &u.from[i], &u.asker[i]);
+		answer_admit(world, &u.asker[i], &u.query[i]);
 	}
 	for (unsigned i = 0; i < n; i++)
 		answer_peek(&u.query[i]);
 	for (unsigned i = 0; i < n; i++) {
-		size_t len = is_loop(&u.query[i], &u.from[i]) ? 0 : answer_write(&u.query[i], u.buf[i], DNS_UDP_MAX);
+		size_t len = answer_one(i, world, now_ms, c);
 
-		if (len == 0) {
-			c->dropped++;
+		if (len == 0)
 			continue;
-		}
 		u.out_iov[out] = (struct iovec){.iov_base = u.buf[i], .iov_len = len};
 		u.out[out].msg_hdr = u.in[i].msg_hdr;
 		u.out[out].msg_hdr.msg_iov = &u.out_iov[out];
 		u.out[out].msg_hdr.msg_flags = 0;
-		if (l->wildcard)
+		if (l->wildcard) {
 			answer_from(&u.out[out].msg_hdr);
+		} else {
+			u.out[out].msg_hdr.msg_control = NULL;
+			u.out[out].msg_hdr.msg_controllen = 0;
+		}
 		out++;
 	}
 	c->answers += out;
 	send_all(l->udp, out, c);
 }
 
-void udp_serve(const struct listener *l, const struct answer_zones *zones, struct counters *c)
+void udp_serve(const struct listener *l, const struct answer_world *world, struct counters *c)
 {
 	for (int i = 0; i < BATCHES; i++) {
 		int n = receive(l);
 
 		if (n > 0)
-			answer_batch((unsigned)n, l, zones, c);
+			answer_batch((unsigned)n, l, world, c);
 		if (n < BATCH)
 			return;
 	}

@@ -4,13 +4,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sodium/utils.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "log.h"
+#include "rrl.h"
 
-#define EVENTS 64
+#define EVENTS   64
+#define CHECK_US 1000 /* of checking before the queries have their turn again */
 
 /* What an event's number means: the channel, a listener's UDP or TCP socket, or (TCP_EVENT and up) a connection. */
 #define CHANNEL_EVENT UINT64_C(0)
@@ -19,10 +23,13 @@
 
 struct worker {
 	int channel, epoll;
-	const struct listener *listeners;
-	size_t zones_len;
-	struct answer_zones zones;
+	struct listener *listeners;
+	size_t listeners_len;
+	struct answer_world world;
 	const struct snapshot *by_number[ANSWER_ZONES];
+	struct snapshot_check coming[ANSWER_ZONES]; /* being checked */
+	const struct snapshot *next[ANSWER_ZONES];  /* the newest that waits for that */
+	size_t checks_at; /* the zone whose turn it is to be checked */
 	struct counters counters;
 };
 
@@ -30,40 +37,141 @@ _Noreturn static void end(const struct worker *w)
 {
 	const struct counters *c = &w->counters;
 
-	debug("%llu answers, %llu dropped, %llu unsent; %llu connections, %llu cut", (unsigned long long)c->answers,
-	    (unsigned long long)c->dropped, (unsigned long long)c->unsent, (unsigned long long)c->tcp_connections,
+	debug("%llu answers, %llu dropped, %llu unsent, %llu slipped, %llu limited; %llu connections, %llu cut",
+	    (unsigned long long)c->answers, (unsigned long long)c->dropped, (unsigned long long)c->unsent,
+	    (unsigned long long)c->slipped, (unsigned long long)c->limited, (unsigned long long)c->tcp_connections,
 	    (unsigned long long)c->tcp_cut);
 	_exit(EXIT_FINE);
 }
 
-/* Takes all that the observer has sent. Returns how many zones came. */
-static size_t take_snapshots(struct worker *w)
+/* ---- snapshots ---- */
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+_Noreturn static void die_of_snapshot(int r)
+{
+	if (r != -EPERM && r != -EINVAL)
+		diex("cannot map a zone: %s", strerror(-r));
+	diex("a snapshot is not what the observer builds (%s): this is a bug", strerror(-r));
+}
+
+/* Whoever may ask because of the interface that it comes in on: then the kernel has to tell which that is. */
+static bool needs_interface(const struct worker *w)
+{
+	for (size_t i = 0; i < w->world.zones.len; i++)
+		if (w->world.zones.at[i]->allow.tunnel || w->world.zones.at[i]->browse.tunnel)
+			return true;
+	return false;
+}
+
+static void point(struct worker *w)
+{
+	w->world.zones.len = 0;
+	for (size_t i = 0; i < ANSWER_ZONES; i++)
+		if (w->by_number[i] != NULL)
+			answer_add_zone(&w->world.zones, w->by_number[i]);
+	for (size_t i = 0; needs_interface(w) && i < w->listeners_len; i++)
+		if (!w->listeners[i].tells_from && listen_tell_interface(&w->listeners[i]) < 0)
+			die("setsockopt IP_PKTINFO");
+}
+
+static void serve_zone(struct worker *w, size_t zone, const struct snapshot *s)
+{
+	snapshot_unmap(w->by_number[zone]);
+	w->by_number[zone] = s;
+	point(w);
+}
+
+/* What was not looked at to its end is not served. One that is being looked at is finished, however often newer ones come. */
+static void take_zone(struct worker *w, size_t zone, int fd)
+{
+	int r;
+
+	if (zone >= ANSWER_ZONES)
+		diex("the observer sent no zone: this is a bug");
+	snapshot_unmap(w->next[zone]);
+	w->next[zone] = NULL;
+	if (fd < 0) {
+		snapshot_unmap(w->coming[zone].s);
+		w->coming[zone].s = NULL;
+		serve_zone(w, zone, NULL);
+		return;
+	}
+	r = snapshot_map(fd, &w->next[zone]);
+	if (r < 0)
+		die_of_snapshot(r);
+}
+
+/* The zone to be checked: the one that is being checked, or the next one behind it, so that none waits for a busy one for
+ * ever. NULL: there is nothing to check. */
+static struct snapshot_check *find_check(struct worker *w)
+{
+	for (size_t i = 0; i < ANSWER_ZONES; i++) {
+		size_t zone = (w->checks_at + i) % ANSWER_ZONES;
+		struct snapshot_check *c = &w->coming[zone];
+
+		if (c->s == NULL && w->next[zone] != NULL) {
+			snapshot_check_begin(c, w->next[zone]);
+			w->next[zone] = NULL;
+		}
+		if (c->s != NULL) {
+			w->checks_at = zone;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* Steps of checks, for as long as queries may wait. False: there was nothing to check. */
+static bool check_coming(struct worker *w)
+{
+	struct snapshot_check *c = find_check(w);
+	uint64_t until_us;
+
+	if (c == NULL)
+		return false;
+	for (until_us = now_us() + CHECK_US; c != NULL && now_us() < until_us; c = find_check(w)) {
+		int r = snapshot_check_step(c);
+
+		if (r < 0)
+			die_of_snapshot(r);
+		if (r == 0) {
+			serve_zone(w, w->checks_at, c->s);
+			c->s = NULL;
+			w->checks_at = (w->checks_at + 1) % ANSWER_ZONES;
+		}
+	}
+	return true;
+}
+
+/* ---- the loop ---- */
+
+/* Takes what the observer has sent. */
+static void take_messages(struct worker *w)
 {
 	struct worker_msg msg;
-	const struct snapshot *s;
-	size_t taken = 0;
 	int fd, r;
 
 	while ((r = channel_recv(w->channel, &msg, sizeof(msg), &fd)) > 0) {
-		if (msg.zone >= ANSWER_ZONES)
-			diex("the observer sent no zone: this is a bug");
-		s = NULL;
-		r = fd < 0 ? 0 : snapshot_map(fd, &s);
+		if (msg.what == WORKER_ZONE) {
+			take_zone(w, msg.zone, fd);
+		} else {
+			w->world.secrets = msg.secrets;
+			w->world.limited = msg.rate != 0;
+			rrl_set(msg.rate, msg.slip, msg.seed);
+		}
 		if (fd >= 0)
 			close(fd);
-		if (r < 0)
-			diex("a snapshot is not what the observer builds (%s): this is a bug", strerror(-r));
-		snapshot_unmap(w->by_number[msg.zone]);
-		w->by_number[msg.zone] = s;
-		taken++;
 	}
+	sodium_memzero(&msg, sizeof(msg));
 	if (r == 0)
 		end(w);
-	w->zones.len = 0;
-	for (size_t i = 0; i < ANSWER_ZONES; i++)
-		if (w->by_number[i] != NULL)
-			answer_add_zone(&w->zones, w->by_number[i]);
-	return taken;
 }
 
 static void watch(const struct worker *w, int fd, uint64_t number)
@@ -77,30 +185,47 @@ static void watch(const struct worker *w, int fd, uint64_t number)
 static void dispatch(struct worker *w, uint64_t number)
 {
 	if (number >= TCP_EVENT)
-		tcp_event((uint32_t)(number - TCP_EVENT), &w->zones, &w->counters);
+		tcp_event((uint32_t)(number - TCP_EVENT), &w->world, &w->counters);
 	else if (number >= ACCEPT_EVENT)
-		tcp_accept(w->listeners[number - ACCEPT_EVENT].tcp, &w->counters);
+		tcp_accept(&w->listeners[number - ACCEPT_EVENT], &w->counters);
 	else if (number >= UDP_EVENT)
-		udp_serve(&w->listeners[number - UDP_EVENT], &w->zones, &w->counters);
+		udp_serve(&w->listeners[number - UDP_EVENT], &w->world, &w->counters);
 	else
-		take_snapshots(w);
+		take_messages(w);
 }
 
-static int wait_events(const struct worker *w, struct epoll_event *events, int timeout_ms)
+uint64_t worker_now_ms(void)
 {
-	int n = epoll_wait(w->epoll, events, EVENTS, timeout_ms);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Waits and dispatches; while there is something to check it does a step of that in place of waiting. */
+static void turn(struct worker *w, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	bool busy = check_coming(w);
+	int n = epoll_wait(w->epoll, events, EVENTS, busy ? 0 : timeout_ms);
+	struct timespec now;
 
 	if (n < 0 && errno != EINTR)
 		die("epoll_wait");
-	return n < 0 ? 0 : n;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	w->world.now_s = (uint32_t)now.tv_sec;
+	for (int i = 0; i < n; i++)
+		dispatch(w, events[i].data.u64);
 }
 
-void worker_run(unsigned number, int channel, const struct listener *listeners, size_t listeners_len,
-    size_t zones_len, const struct sandbox_user *user)
+void worker_run(unsigned number, int channel, struct listener *listeners, size_t listeners_len, size_t zones_len,
+    const struct sandbox_user *user)
 {
 	static char name[32];
-	struct epoll_event events[EVENTS];
-	struct worker w = {.channel = channel, .listeners = listeners, .zones_len = zones_len};
+	static struct worker w;
+
+	w = (struct worker){.channel = channel, .listeners = listeners, .listeners_len = listeners_len,
+	    .world.idle_100ms = TCP_IDLE_MS / 100};
 
 	snprintf(name, sizeof(name), "wgmeetd: worker %u", number);
 	log_name(name);
@@ -110,19 +235,16 @@ void worker_run(unsigned number, int channel, const struct listener *listeners, 
 		die("epoll_create1");
 	watch(&w, channel, CHANNEL_EVENT);
 	tcp_init(w.epoll);
+	rrl_init();
 	sandbox_enter(SANDBOX_WORKER, user, NULL);
 
 	/* Until the observer has said of each zone whether it is ready, a query for it would be refused. */
-	for (size_t taken = 0; taken < zones_len; taken += take_snapshots(&w))
-		wait_events(&w, events, -1);
+	while (w.world.zones.len < zones_len)
+		turn(&w, -1);
 	for (size_t i = 0; i < listeners_len; i++) {
 		watch(&w, listeners[i].udp, UDP_EVENT + i);
 		watch(&w, listeners[i].tcp, ACCEPT_EVENT + i);
 	}
-	for (;;) {
-		int n = wait_events(&w, events, tcp_expire(&w.counters));
-
-		for (int i = 0; i < n; i++)
-			dispatch(&w, events[i].data.u64);
-	}
+	for (;;)
+		turn(&w, tcp_expire(&w.counters));
 }

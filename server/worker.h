@@ -1,7 +1,7 @@
 /* A worker: the process that faces the network. It holds its sockets, one channel from the observer, and the snapshots that
  * came over it; no name in the file system, no capability, no heap of its own once it runs.
  *
- *     channel: a zone's new snapshot --> map, point, unmap the old one     (between two batches)
+ *     channel: a zone's new snapshot --> map, check in steps, point, unmap the old one     (between two batches)
  *     UDP: 64 queries at a time, answered in place      TCP: a table of connections
  */
 #ifndef WGMEET_WORKER_H
@@ -11,31 +11,41 @@
 #include "listen.h"
 #include "sandbox.h"
 
-/* From the observer, with the descriptor of a snapshot; without one the zone is no longer served. */
+/* From the observer. */
 struct worker_msg {
+	enum worker_what {
+		WORKER_ZONE,   /* with the descriptor of a snapshot; without one the zone is no longer served */
+		WORKER_LIMITS, /* and the cookies' secrets */
+	} what;
 	uint32_t zone;
-	uint32_t pad;
+	uint32_t rate, slip; /* see rrl_set() */
+	uint64_t seed[2];
+	struct cookie_secrets secrets;
 };
 
 /* What a stranger did is only counted. */
 struct counters {
 	uint64_t answers, dropped, unsent;
+	uint64_t slipped, limited; /* answers that were truncated or dropped to keep within the rate */
 	uint64_t tcp_connections, tcp_cut;
 };
 
 /* Enters the sandbox and serves until the observer is gone. */
-_Noreturn void worker_run(unsigned number, int channel, const struct listener *listeners, size_t listeners_len,
+_Noreturn void worker_run(unsigned number, int channel, struct listener *listeners, size_t listeners_len,
     size_t zones_len, const struct sandbox_user *user);
 
 /* udp.c: receives, answers and sends until the socket is empty or it was fair to the others. */
-void udp_serve(const struct listener *l, const struct answer_zones *zones, struct counters *c);
+void udp_serve(const struct listener *l, const struct answer_world *world, struct counters *c);
 
 /* tcp.c: `epoll` gets the connections, with data TCP_EVENT + the connection's number. */
 #define TCP_EVENT UINT64_C(0x100000000)
 void tcp_init(int epoll);
-void tcp_accept(int listener, struct counters *c);
-void tcp_event(uint32_t conn, const struct answer_zones *zones, struct counters *c);
+void tcp_accept(const struct listener *l, struct counters *c);
+void tcp_event(uint32_t conn, const struct answer_world *world, struct counters *c);
 /* Cuts what is past its deadline. Returns the milliseconds until the next one, -1 if there is none. */
 int tcp_expire(struct counters *c);
+#define TCP_IDLE_MS 10000
+
+uint64_t worker_now_ms(void); /* CLOCK_MONOTONIC_COARSE's */
 
 #endif

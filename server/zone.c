@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for `more` octets or elements; the array at least doubles. */
-static int reserve(void **array, size_t *cap, size_t len, size_t more, size_t size)
+int zone_reserve(void **array, size_t *cap, size_t len, size_t more, size_t size)
 {
 	size_t want = *cap == 0 ? 64 : *cap;
 	void *p;
@@ -30,8 +29,8 @@ static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct end
 
 	struct zone_peer *peer;
 
-	if (reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0 ||
-	    reserve((void **)&z->txt, &z->txt_cap, z->txt_len, RECORDS_TXT_MAX, 1) < 0)
+	if (zone_reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0 ||
+	    zone_reserve((void **)&z->txt, &z->txt_cap, z->txt_len, RECORDS_TXT_MAX, 1) < 0)
 		return -ENOMEM;
 	peer = &z->peers[z->peers_len++];
 	memset(peer, 0, sizeof(*peer));
@@ -87,7 +86,7 @@ static int add_self(struct zone *z, const struct wg_device *dev, const struct zo
 		return 0;
 	r = add_peer(z, dev->public_key, &first, conf->self_allowed.at, conf->self_allowed.len);
 	for (size_t i = 1; r == 0 && conf->self.is_auto && i < world->self_len; i++) {
-		r = reserve((void **)&z->more, &z->more_cap, z->more_len, 1, sizeof(*z->more));
+		r = zone_reserve((void **)&z->more, &z->more_cap, z->more_len, 1, sizeof(*z->more));
 		if (r < 0)
 			break;
 		z->more[z->more_len] = world->self[i];
@@ -111,6 +110,35 @@ static int by_key(const void *a, const void *b)
 	if (d == 0)
 		d = memcmp(p->endpoint.addr, q->endpoint.addr, sizeof(p->endpoint.addr));
 	return d != 0 ? d : (int)p->endpoint.port - (int)q->endpoint.port;
+}
+
+/* How many peers, from `first` on, have a key with the same beginning: 5 bits for each character. */
+static size_t run_len(const struct zone *z, size_t first, unsigned shard)
+{
+	size_t i = first;
+
+	while (i < z->peers_len && key_same_prefix(z->peers[i].key, z->peers[first].key, 5 * shard))
+		i++;
+	return i - first;
+}
+
+/* The least depth at which no list is longer than it may be. Keys are not random to those who make them: beyond some depth
+ * there are no lists. */
+static int choose_shard(const struct zone *z)
+{
+	for (unsigned shard = 0; shard <= RECORDS_SHARD_MAX; shard++) {
+		size_t first = 0, longest = 0;
+
+		while (first < z->peers_len) {
+			size_t len = run_len(z, first, shard);
+
+			longest = len > longest ? len : longest;
+			first += len;
+		}
+		if (longest <= z->conf->list_max)
+			return (int)shard;
+	}
+	return -1;
 }
 
 static void hash_u32(crypto_generichash_state *h, uint64_t v)
@@ -138,7 +166,7 @@ static void hash_zone(struct zone *z)
 	crypto_generichash_update(&h, conf->name.wire, conf->name.len);
 	hash_u32(&h, conf->ttl_s);
 	hash_u32(&h, conf->padded_names);
-	hash_u32(&h, zone_has_list(z));
+	hash_u32(&h, (uint64_t)z->shard);
 	hash_u32(&h, conf->name_servers.len);
 	for (size_t i = 0; i < conf->name_servers.len; i++) {
 		const struct name_server *ns = &conf->name_servers.at[i];
@@ -169,6 +197,71 @@ static void hash_zone(struct zone *z)
 	crypto_generichash_final(&h, z->hash, sizeof(z->hash));
 }
 
+/* ---- access ---- */
+
+static int add_range(struct zone_access *a, const struct wg_allowedip *prefix)
+{
+	if (zone_reserve((void **)&a->at, &a->cap, a->len, 1, sizeof(*a->at)) < 0)
+		return -ENOMEM;
+	ranges_from_prefix(prefix, &a->at[a->len++]);
+	return 0;
+}
+
+static int build_access(struct zone_access *a, const struct access_conf *conf)
+{
+	a->everyone = !conf->given || conf->all;
+	a->tunnel = conf->tunnel;
+	a->len = 0;
+	for (size_t i = 0; i < conf->networks.len; i++)
+		if (add_range(a, &conf->networks.at[i]) < 0)
+			return -ENOMEM;
+	a->len = ranges_merge(a->at, a->len);
+	return 0;
+}
+
+/* WireGuard lets a packet in only if the most specific prefix that has its source is the sending peer's; so the addresses of
+ * all peers, published or not, are all that can come in. */
+static int build_tunnel(struct zone *z, const struct wg_device *dev)
+{
+	z->tunnel.len = 0;
+	for (size_t i = 0; (z->allow.tunnel || z->browse.tunnel) && i < dev->allowed_len; i++)
+		if (add_range(&z->tunnel, &dev->allowed[i]) < 0)
+			return -ENOMEM;
+	z->tunnel.len = ranges_merge(z->tunnel.at, z->tunnel.len);
+	return 0;
+}
+
+static void hash_access(crypto_generichash_state *h, const struct zone_access *a)
+{
+	hash_u32(h, a->everyone);
+	hash_u32(h, a->tunnel);
+	hash_u32(h, a->len);
+	if (a->len > 0)
+		crypto_generichash_update(h, a->at[0].first, a->len * sizeof(*a->at));
+}
+
+static void hash_rules(struct zone *z)
+{
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, NULL, 0, sizeof(z->rules));
+	hash_u32(&h, z->ifindex);
+	hash_access(&h, &z->allow);
+	hash_access(&h, &z->browse);
+	hash_access(&h, &z->tunnel);
+	crypto_generichash_final(&h, z->rules, sizeof(z->rules));
+}
+
+static int build_rules(struct zone *z, const struct wg_device *dev, unsigned ifindex)
+{
+	z->ifindex = ifindex;
+	if (build_access(&z->allow, &z->conf->allow) < 0 || build_access(&z->browse, &z->conf->browse) < 0 ||
+	    build_tunnel(z, dev) < 0)
+		return -ENOMEM;
+	hash_rules(z);
+	return 0;
+}
+
 int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world)
 {
 	size_t kept = 0;
@@ -177,7 +270,7 @@ int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_dev
 	z->conf = conf;
 	z->peers_len = z->txt_len = z->more_len = 0;
 	records_service_name(&conf->name, &z->service);
-	if (add_self(z, dev, world) < 0)
+	if (build_rules(z, dev, world->ifindex) < 0 || add_self(z, dev, world) < 0)
 		return -ENOMEM;
 	has_self = z->peers_len > 0;
 	for (size_t i = 0; i < dev->peers_len; i++) {
@@ -195,6 +288,7 @@ int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_dev
 		if (i == 0 || !same_key(&z->peers[i], &z->peers[kept - 1]))
 			z->peers[kept++] = z->peers[i];
 	z->peers_len = kept;
+	z->shard = choose_shard(z);
 	hash_zone(z);
 	return 0;
 }
@@ -204,6 +298,9 @@ void zone_free(struct zone *z)
 	free(z->peers);
 	free(z->txt);
 	free(z->more);
+	free(z->allow.at);
+	free(z->browse.at);
+	free(z->tunnel.at);
 	memset(z, 0, sizeof(*z));
 }
 
@@ -220,9 +317,13 @@ size_t zone_peer_owners(const struct zone *z, const struct zone_peer *p, struct 
 	return n;
 }
 
-bool zone_has_list(const struct zone *z)
+bool zone_list_at(const struct zone *z, size_t first, struct zone_list *out)
 {
-	return z->peers_len > 0 && z->peers_len <= z->conf->list_max;
+	if (z->shard < 0 || first >= z->peers_len)
+		return false;
+	out->first = first;
+	out->len = run_len(z, first, (unsigned)z->shard);
+	return records_list_name(&z->conf->name, z->peers[first].key, (unsigned)z->shard, &out->owner);
 }
 
 uint32_t zone_next_serial(uint32_t serial, int64_t now_s)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "ranges.h"
 #include "records.h"
 
 #define ZONE_HASH 16
@@ -27,18 +28,31 @@ struct zone_peer {
 	const char *label; /* its name for people, or NULL; the configuration's */
 };
 
+/* Who may ask, or see lists; ranges as ranges_merge() leaves them. */
+struct zone_access {
+	bool everyone, tunnel;
+	struct range *at;
+	size_t len, cap;
+};
+
 /* What a zone depends on besides the device and the configuration. */
 struct zone_world {
 	uint64_t now_s;
 	const struct endpoint *self; /* the host's global addresses, for Self = auto */
 	size_t self_len;
+	unsigned ifindex; /* of the device, 0: there is none */
 };
 
 struct zone {
 	const struct zone_conf *conf;
 	struct name service; /* _wireguard._udp.<zone> */
 	uint32_t serial;     /* the builder's caller sets it */
-	uint8_t hash[ZONE_HASH]; /* of everything but the serial */
+	int shard; /* how deep the lists of peers are split, see records_list_name(); -1: there is none */
+	uint8_t hash[ZONE_HASH];  /* of the content: everything but the serial and what follows */
+	uint8_t rules[ZONE_HASH]; /* of what is no content: */
+	unsigned ifindex;
+	struct zone_access allow, browse;
+	struct zone_access tunnel; /* all addresses of the device's peers, if those two ask for them */
 	struct zone_peer *peers;
 	size_t peers_len, peers_cap;
 	uint8_t *txt;
@@ -51,6 +65,9 @@ struct zone {
 int zone_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world);
 void zone_free(struct zone *zone);
 
+/* Room for `more` octets or elements behind `len` in an array like those of a zone: it at least doubles. 0 or -ENOMEM. */
+int zone_reserve(void **array, size_t *cap, size_t len, size_t more, size_t size);
+
 /* Has it a name for people, or several addresses? Such a peer's records are stored whole, as those of other names are. */
 static inline bool zone_peer_is_special(const struct zone_peer *p)
 {
@@ -61,8 +78,15 @@ static inline bool zone_peer_is_special(const struct zone_peer *p)
 #define ZONE_OWNERS 3
 size_t zone_peer_owners(const struct zone *zone, const struct zone_peer *peer, struct name out[ZONE_OWNERS]);
 
-/* Is the list of all peers in the zone? An RRset is whole or absent. */
-bool zone_has_list(const struct zone *zone);
+/* A list of peers: some that stand next to each other, for a list's prefix is that of its peers' keys. */
+struct zone_list {
+	struct name owner;
+	size_t first, len;
+};
+
+/* The list that begins with peer `first`. False behind the last peer, or if there is no list. An RRset is whole or absent:
+ * with more peers than ListMax the lists are split, as deep as it takes. */
+bool zone_list_at(const struct zone *zone, size_t first, struct zone_list *out);
 
 /* Writes it as a master file (RFC 1035 section 5), by ldns. 0 or -errno. */
 int zone_print(const struct zone *zone, FILE *out);

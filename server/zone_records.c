@@ -1,5 +1,6 @@
 /* The zone as ldns sees it: the few names beside the peers', and the whole as a master file. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire.h"
@@ -27,10 +28,16 @@ static ldns_rr *new_rr(const struct zone *z, const struct name *owner, ldns_rr_t
 	return rr;
 }
 
+/* Where memory is short the record loses its owner: a part that is missing does not show otherwise. */
 static void push(ldns_rr *rr, ldns_rdf_type type, const void *bytes, size_t len)
 {
-	if (rr != NULL)
-		ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(type, len, bytes));
+	ldns_rdf *part = rr == NULL ? NULL : ldns_rdf_new_frm_data(type, len, bytes);
+
+	if (rr == NULL || (part != NULL && ldns_rr_push_rdf(rr, part)))
+		return;
+	ldns_rdf_deep_free(part);
+	ldns_rdf_deep_free(ldns_rr_owner(rr));
+	ldns_rr_set_owner(rr, NULL);
 }
 
 static void push_name(ldns_rr *rr, const struct name *name)
@@ -64,10 +71,8 @@ static void push_strings(ldns_rr *rr, const uint8_t *rdata, size_t len)
 /* Takes the record: false if memory was short for it or one of its parts. */
 static bool add(ldns_rr_list *list, ldns_rr *rr)
 {
-	bool whole = rr != NULL && ldns_rr_owner(rr) != NULL && ldns_rr_rd_count(rr) > 0;
+	bool whole = rr != NULL && ldns_rr_owner(rr) != NULL;
 
-	for (size_t i = 0; whole && i < ldns_rr_rd_count(rr); i++)
-		whole = ldns_rr_rdf(rr, i) != NULL;
 	if (whole && ldns_rr_list_push_rr(list, rr))
 		return true;
 	ldns_rr_free(rr);
@@ -143,12 +148,62 @@ static bool add_enumeration(ldns_rr_list *list, const struct zone *z)
 
 static bool add_service(ldns_rr_list *list, const struct zone *z)
 {
-	static const uint8_t text[] = "\x09" RECORDS_TXTVERS "\x07" "shard=0";
+	uint8_t text[] = "\x09" RECORDS_TXTVERS "\x07" "shard=0";
 	ldns_rr *rr = new_rr(z, &z->service, LDNS_RR_TYPE_TXT);
 
+	if (z->shard > 0)
+		text[sizeof(text) - 2] = (uint8_t)('0' + z->shard);
 	/* Without a list there is nothing to say about how it is split. */
-	push_strings(rr, text, z->peers_len <= z->conf->list_max ? sizeof(text) - 1 : 10);
+	push_strings(rr, text, z->shard >= 0 ? sizeof(text) - 1 : 10);
 	return add(list, rr);
+}
+
+/* ---- canonical order: RFC 4034 section 6. ldns's own sort needs memory; where that is short it does nothing, or dies ---- */
+
+/* Where the labels begin; returns how many there are. */
+static size_t labels_of(const uint8_t *name, uint8_t at[NAME_MAX_LEN / 2])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; name[i] != 0; i += name[i] + 1u)
+		at[n++] = (uint8_t)i;
+	return n;
+}
+
+static int compare_bytes(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	int d = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return d != 0 ? d : (a_len > b_len) - (a_len < b_len);
+}
+
+static int compare_names(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t a_at[NAME_MAX_LEN / 2], b_at[NAME_MAX_LEN / 2];
+	size_t i = labels_of(a, a_at), j = labels_of(b, b_at);
+	int d = 0;
+
+	while (d == 0 && i > 0 && j > 0) {
+		const uint8_t *x = a + a_at[--i], *y = b + b_at[--j];
+
+		d = compare_bytes(x + 1, *x, y + 1, *y);
+	}
+	return d != 0 ? d : (i > j) - (i < j);
+}
+
+static int in_order(const void *a, const void *b)
+{
+	const ldns_rr *x = *(ldns_rr *const *)a, *y = *(ldns_rr *const *)b;
+	int d = compare_names(ldns_rdf_data(ldns_rr_owner(x)), ldns_rdf_data(ldns_rr_owner(y)));
+
+	if (d == 0)
+		d = (int)ldns_rr_get_type(x) - (int)ldns_rr_get_type(y);
+	for (size_t i = 0; d == 0 && i < ldns_rr_rd_count(x) && i < ldns_rr_rd_count(y); i++) {
+		const ldns_rdf *f = ldns_rr_rdf(x, i), *g = ldns_rr_rdf(y, i);
+
+		d = compare_bytes(ldns_rdf_data(f), ldns_rdf_size(f), ldns_rdf_data(g), ldns_rdf_size(g));
+	}
+	return d;
 }
 
 ldns_rr_list *zone_static_records(const struct zone *z)
@@ -161,7 +216,7 @@ ldns_rr_list *zone_static_records(const struct zone *z)
 		ldns_rr_list_deep_free(list);
 		return NULL;
 	}
-	ldns_rr_list_sort(list);
+	qsort(list->_rrs, ldns_rr_list_rr_count(list), sizeof(*list->_rrs), in_order);
 	return list;
 }
 
@@ -243,15 +298,15 @@ static int print_peer(const struct zone *z, const struct zone_peer *p, FILE *out
 	return ok ? 0 : -ENOMEM;
 }
 
-static int print_list(const struct zone *z, FILE *out)
+static int print_list(const struct zone *z, const struct zone_list *l, FILE *out)
 {
 	ldns_rr_list *list = ldns_rr_list_new();
 	struct name owners[ZONE_OWNERS];
 	bool ok = list != NULL;
 
-	for (size_t i = 0; ok && zone_has_list(z) && i < z->peers_len; i++) {
-		zone_peer_owners(z, &z->peers[i], owners);
-		ok = add_name(list, z, &z->service, LDNS_RR_TYPE_PTR, &owners[0]);
+	for (size_t i = 0; ok && i < l->len; i++) {
+		zone_peer_owners(z, &z->peers[l->first + i], owners);
+		ok = add_name(list, z, &l->owner, LDNS_RR_TYPE_PTR, &owners[0]);
 	}
 	ok = ok && print_all(list, out);
 	ldns_rr_list_deep_free(list);
@@ -261,6 +316,7 @@ static int print_list(const struct zone *z, FILE *out)
 int zone_print(const struct zone *z, FILE *out)
 {
 	ldns_rr_list *list = zone_static_records(z);
+	struct zone_list peers;
 	bool ok = true;
 	int r;
 
@@ -272,7 +328,9 @@ int zone_print(const struct zone *z, FILE *out)
 			if ((ldns_rr_get_type(ldns_rr_list_rr(list, i)) == LDNS_RR_TYPE_SOA) == soa)
 				ok = ok && print_record(ldns_rr_list_rr(list, i), out);
 	ldns_rr_list_deep_free(list);
-	r = ok ? print_list(z, out) : -ENOMEM;
+	r = ok ? 0 : -ENOMEM;
+	for (size_t i = 0; r == 0 && zone_list_at(z, i, &peers); i += peers.len)
+		r = print_list(z, &peers, out);
 	for (size_t i = 0; r == 0 && i < z->peers_len; i++)
 		r = print_peer(z, &z->peers[i], out);
 	if (r == 0 && (fflush(out) != 0 || ferror(out)))

@@ -58,7 +58,7 @@ void zone_prepare(struct made_zone *z, const char *name, const char *name_server
 {
 	memset(z, 0, sizeof(*z));
 	z->conf.ttl_s = 10;
-	z->conf.list_max = CONFIG_LIST_MAX;
+	z->conf.list_max = RECORDS_LIST_MAX;
 	z->conf.padded_names = true;
 	z->conf.name_servers.len = 1;
 	if (!name_from_text(name, &z->conf.name) ||
@@ -126,6 +126,18 @@ void zone_add_self(struct made_zone *z, size_t n, const struct endpoint *address
 	z->world.self_len = len;
 }
 
+bool snapshot_is_sound(const struct snapshot *s)
+{
+	struct snapshot_check c;
+	int r;
+
+	snapshot_check_begin(&c, s);
+	while ((r = snapshot_check_step(&c)) > 0)
+		;
+	return r == 0;
+}
+
+/* Every block that any test makes is one that a worker takes. */
 static void make_snapshot(struct made_zone *z, const struct zone *zone)
 {
 	size_t size;
@@ -136,6 +148,8 @@ static void make_snapshot(struct made_zone *z, const struct zone *zone)
 	r = snapshot_map(fd, &z->snapshot);
 	if (r < 0)
 		diex("snapshot_map: %s", strerror(-r));
+	if (!snapshot_is_sound(z->snapshot))
+		diex("a worker would not take this snapshot");
 	close(fd);
 }
 
@@ -147,6 +161,30 @@ void zone_make(struct made_zone *z)
 		diex("zone_build: %s", strerror(-r));
 	z->zone.serial = 0x01020304;
 	make_snapshot(z, &z->zone);
+}
+
+static void allow(struct access_conf *conf, const char *networks)
+{
+	char copy[1024], *at = copy, *one;
+
+	snprintf(copy, sizeof(copy), "%s", networks);
+	conf->given = true;
+	while ((one = strsep(&at, ",")) != NULL) {
+		if (strcmp(one, "tunnel") == 0)
+			conf->tunnel = true;
+		else if (strcmp(one, "none") != 0 && !allowedip_from_text(one, &conf->networks.at[conf->networks.len++]))
+			diex("%s: no network", one);
+	}
+}
+
+void zone_allow(struct made_zone *z, const char *networks)
+{
+	allow(&z->conf.allow, networks);
+}
+
+void zone_allow_browse(struct made_zone *z, const char *networks)
+{
+	allow(&z->conf.browse, networks);
 }
 
 void zone_make_not_ready(struct made_zone *z)
@@ -327,6 +365,62 @@ static const char *walk(const uint8_t *msg, size_t len, struct seen *s)
 	return at == len ? NULL : "octets behind the last record";
 }
 
+/* ---- options ---- */
+
+#define OPTION_COOKIE    10
+#define OPTION_KEEPALIVE 11
+#define OPTION_EDE       15
+
+/* The options of an OPT: the first cookie that could be one, whether there is one that could not, and others. */
+struct options {
+	const uint8_t *cookie;
+	size_t cookie_len;
+	bool bad_cookie, keepalive;
+	uint16_t ede; /* 0: none */
+	size_t len;   /* how many */
+};
+
+/* False if they do not fill the OPT. */
+static bool read_options(const uint8_t *msg, const struct walked *opt, struct options *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (size_t at = opt->rdata; at < opt->next; out->len++) {
+		size_t len;
+
+		if (opt->next - at < 4 || opt->next - at - 4 < get16(msg + at + 2))
+			return false;
+		len = get16(msg + at + 2);
+		switch (get16(msg + at)) {
+		case OPTION_COOKIE:
+			if (out->cookie == NULL && len != 8 && (len < 16 || len > 40))
+				out->bad_cookie = true;
+			else if (out->cookie == NULL)
+				out->cookie = msg + at + 4, out->cookie_len = len;
+			break;
+		case OPTION_KEEPALIVE:
+			out->keepalive = true;
+			break;
+		case OPTION_EDE:
+			out->ede = len == 2 ? get16(msg + at + 4) : UINT16_MAX;
+			break;
+		}
+		at += 4 + len;
+	}
+	return true;
+}
+
+static const char *judge_no_question(const uint8_t *a, size_t len)
+{
+	uint8_t rcode = a[3] & 15;
+
+	if (len == DNS_HEADER)
+		return rcode == DNS_FORMERR || rcode == DNS_NOTIMP ? NULL : "no question is echoed";
+	if (get16(a + 6) != 0 || get16(a + 8) != 0 || get16(a + 10) != 1)
+		return "records without a question";
+	/* RFC 7873 section 5.4: a cookie, BADCOOKIE (23); or what is wrong with the query */
+	return rcode == DNS_NOERROR || rcode == DNS_FORMERR || rcode == (DNS_BADCOOKIE & 15) ? NULL : "an RCODE without a question";
+}
+
 static const char *judge_header(const uint8_t *q, size_t q_len, const uint8_t *a, size_t len)
 {
 	size_t end = walk_name(q, q_len, DNS_HEADER);
@@ -340,35 +434,65 @@ static const char *judge_header(const uint8_t *q, size_t q_len, const uint8_t *a
 	if (get16(a + 4) > 1)
 		return "more than one question";
 	if (get16(a + 4) == 0)
-		return len == DNS_HEADER && ((a[3] & 15) == DNS_FORMERR || (a[3] & 15) == DNS_NOTIMP) ?
-		    NULL : "no question is echoed";
+		return judge_no_question(a, len);
 	if (end == 0 || end + 4 > len || memcmp(a + DNS_HEADER, q + DNS_HEADER, end + 4 - DNS_HEADER) != 0)
 		return "the question changed";
 	return NULL;
 }
 
-static const char *judge_opt(const uint8_t *q, const struct seen *in, const uint8_t *a, const struct seen *out)
+/* The options of the answer: what was asked for, and nothing else. */
+static const char *judge_options(const uint8_t *q, const struct seen *in, const uint8_t *a, const struct seen *out, size_t transport)
+{
+	struct options asked, got;
+	uint8_t rcode = a[3] & 15;
+	bool version = (in->opt_rr.ttl_s >> 16 & 0xff) != 0;
+
+	if (!read_options(a, &out->opt_rr, &got) || got.bad_cookie)
+		return "the answer's options are broken";
+	if (!read_options(q, &in->opt_rr, &asked))
+		return "an OPT for broken options";
+	if (got.len != (size_t)(got.cookie != NULL) + got.keepalive + (got.ede != 0))
+		return "options that nobody asked for";
+	if (got.ede != 0 && !(got.ede == 14 && rcode == DNS_SERVFAIL) && !(got.ede == 18 && rcode == DNS_REFUSED))
+		return "an extended error that does not go with the RCODE";
+	if (got.keepalive != (asked.keepalive && transport == DNS_TCP_MAX))
+		return "a keepalive that was not asked for or not over TCP, or none";
+	/* RFC 6891 section 6.1.3: of a version that is unknown nothing is understood. */
+	if ((got.cookie != NULL) != (asked.cookie != NULL && !(version && out->opt_rr.ttl_s >> 24 == 1 && rcode == 0)))
+		return "a cookie that was not asked for, or none";
+	if (got.cookie != NULL && (got.cookie_len != COOKIE_LEN || memcmp(got.cookie, asked.cookie, COOKIE_CLIENT) != 0))
+		return "the cookie is not the client's and ours";
+	if (asked.bad_cookie && (q[2] & 0x78) == 0 && !version && rcode != DNS_FORMERR)
+		return "a cookie of another length passes";
+	return NULL;
+}
+
+static const char *judge_opt(const uint8_t *q, const struct seen *in, const uint8_t *a, const struct seen *out, size_t transport)
 {
 	const struct walked *rr = &out->opt_rr;
+	struct options asked;
 	uint8_t rcode = a[3] & 15;
+	bool version = (in->opt_rr.ttl_s >> 16 & 0xff) != 0;
 
-	if (rr->class != DNS_UDP_MAX || (rr->ttl_s & 0xff7fff) != 0)
+	if (rr->class != DNS_UDP_MAX || (rr->ttl_s & 0xff7fff) != 0 || rr->ttl_s >> 24 > 1)
 		return "the OPT's size, version or flags";
 	if (((rr->ttl_s ^ in->opt_rr.ttl_s) & 0x8000) != 0)
 		return "DO is not echoed";
-	if (rr->rdlen != 0 && (rr->rdlen != 6 || rcode != DNS_SERVFAIL ||
-	    memcmp(a + rr->rdata, "\x00\x0f\x00\x02\x00\x0e", 6) != 0))
-		return "options that nobody asked for";
-	if ((rr->ttl_s >> 24 == 1 && rcode == 0) != ((in->opt_rr.ttl_s >> 16 & 0xff) != 0 && (q[2] & 0x78) == 0))
+	/* Without a question there has to be a cookie, or the version is not looked at. */
+	if (get16(q + 4) == 0 && read_options(q, &in->opt_rr, &asked) && asked.cookie == NULL)
+		version = false;
+	if ((rr->ttl_s >> 24 == 1 && rcode == 0) != (version && (q[2] & 0x78) == 0))
 		return "BADVERS and the version that was asked do not go together";
-	return NULL;
+	if (rr->ttl_s >> 24 == 1 && rcode != 0 && (rcode != (DNS_BADCOOKIE & 15) || get16(q + 4) != 0))
+		return "an RCODE that there is not";
+	return judge_options(q, in, a, out, transport);
 }
 
 static const char *judge_rcode(const uint8_t *q, const uint8_t *a, const struct seen *s)
 {
 	bool aa = (a[2] & 0x04) != 0, tc = (a[2] & 0x02) != 0;
 	uint8_t rcode = a[3] & 15;
-	bool badvers = s->opt && s->opt_rr.ttl_s >> 24 != 0;
+	bool extended = s->opt && s->opt_rr.ttl_s >> 24 != 0; /* BADVERS, BADCOOKIE */
 	size_t end = s->count[0] > 0 ? walk_name(q, DNS_TCP_MAX, DNS_HEADER) : 0;
 	uint16_t type = end > 0 ? get16(q + end) : 0;
 	/* Nothing, or an alias and nothing behind it (RFC 2308 section 2.2). */
@@ -377,7 +501,7 @@ static const char *judge_rcode(const uint8_t *q, const uint8_t *a, const struct 
 
 	if ((q[2] & 0x78) != 0 && rcode != DNS_NOTIMP)
 		return "not NOTIMP for another opcode";
-	if (aa != ((rcode == DNS_NOERROR && !badvers) || rcode == DNS_NXDOMAIN))
+	if (aa != (s->count[0] > 0 && !extended && (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)))
 		return "AA";
 	if ((!aa || tc) && s->count[1] + s->count[2] + s->count[3] != 0)
 		return "records in an answer that is truncated or none";
@@ -390,40 +514,70 @@ static const char *judge_rcode(const uint8_t *q, const uint8_t *a, const struct 
 	return NULL;
 }
 
-const char *judge(const uint8_t *q, size_t q_len, const uint8_t *a, size_t len, size_t transport)
+/* Fills what both judges look at. */
+static const char *form(const uint8_t *q, size_t q_len, const uint8_t *a, size_t len, size_t transport, struct seen *out)
 {
-	bool must_drop = q_len < DNS_HEADER || (q[2] & 0x80) != 0;
-	struct seen in, out;
-	const char *what;
-	ldns_pkt *pkt = NULL;
 	size_t limit = transport;
+	struct seen in;
+	const char *what;
 	bool sound;
 
-	if (must_drop || len == 0)
-		return must_drop == (len == 0) ? NULL : must_drop ? "it had to be dropped" : "it was dropped";
 	if (len < DNS_HEADER)
 		return "no header";
 	sound = walk(q, q_len, &in) == NULL; /* strangers' records may be stranger than the judge allows */
 	what = judge_header(q, q_len, a, len);
 	if (what == NULL)
-		what = walk(a, len, &out);
+		what = walk(a, len, out);
 	if (what != NULL)
 		return what;
 	if (transport <= DNS_UDP_MAX) {
-		if (!out.opt)
+		if (!out->opt)
 			limit = 512;
 		else if (sound && in.opt && in.opt_rr.class < limit)
 			limit = in.opt_rr.class < 512 ? 512 : in.opt_rr.class;
 	}
 	if (len > limit)
 		return "longer than the client takes";
-	if (out.opt && sound && !in.opt)
+	if (out->opt && sound && !in.opt)
 		return "an OPT for a client that sent none";
-	what = sound && out.opt ? judge_opt(q, &in, a, &out) : NULL;
+	return sound && out->opt && in.opt ? judge_opt(q, &in, a, out, transport) : NULL;
+}
+
+static bool must_drop(const uint8_t *q, size_t q_len)
+{
+	return q_len < DNS_HEADER || (q[2] & 0x80) != 0;
+}
+
+const char *judge_form(const uint8_t *q, size_t q_len, const uint8_t *a, size_t len, size_t transport)
+{
+	struct seen out;
+
+	if (must_drop(q, q_len) || len == 0)
+		return must_drop(q, q_len) == (len == 0) ? NULL : len == 0 ? "it was dropped" : "it had to be dropped";
+	return form(q, q_len, a, len, transport, &out);
+}
+
+const char *judge(const uint8_t *q, size_t q_len, const uint8_t *a, size_t len, size_t transport)
+{
+	struct seen out;
+	const char *what;
+	ldns_pkt *pkt = NULL;
+
+	if (must_drop(q, q_len) || len == 0)
+		return judge_form(q, q_len, a, len, transport);
+	what = form(q, q_len, a, len, transport, &out);
 	if (what == NULL)
 		what = judge_rcode(q, a, &out);
 	if (what == NULL && ldns_wire2pkt(&pkt, a, len) != LDNS_STATUS_OK)
 		what = "ldns cannot read it";
 	ldns_pkt_free(pkt);
 	return what;
+}
+
+size_t made_answer(const struct answer_zones *zones, uint8_t *msg, size_t len, size_t transport)
+{
+	struct answer_world world = {.zones = *zones, .idle_100ms = 100};
+	struct asker asker = {.addr = {4, 192, 0, 2, 1}, .is_stream = transport == DNS_TCP_MAX};
+
+	return answer_query(&world, &asker, msg, len);
 }

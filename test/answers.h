@@ -40,9 +40,15 @@ void zone_add_allowed(struct made_zone *z, size_t count); /* to the last peer */
 void zone_say(struct made_zone *z, size_t n, const char *label);
 /* The device itself is in the zone, as peer n would be, at the first of these addresses and the others. */
 void zone_add_self(struct made_zone *z, size_t n, const struct endpoint *addresses, size_t len);
+/* Who may ask, and who may see lists: "CIDR,CIDR,tunnel", or "none". Without a call everyone may. */
+void zone_allow(struct made_zone *z, const char *networks);
+void zone_allow_browse(struct made_zone *z, const char *networks);
 void zone_make(struct made_zone *z);
 void zone_make_not_ready(struct made_zone *z);
 void zone_drop(struct made_zone *z);
+
+/* Looks at all of it, as a worker does. */
+bool snapshot_is_sound(const struct snapshot *s);
 
 /* A name in wire form with the letters as they are in the text. Returns its length, 0 if it is none. */
 size_t wire_name(const char *text, uint8_t out[NAME_MAX_LEN + 1]);
@@ -63,7 +69,12 @@ struct walked {
 };
 bool walk_record(const uint8_t *msg, size_t len, size_t at, struct walked *out);
 
-/* What is wrong with the answer to the query over a transport (DNS_UDP_MAX or DNS_TCP_MAX); NULL: nothing. */
+/* The answer to the query in `msg` over a transport (DNS_UDP_MAX or DNS_TCP_MAX), without limits. Returns its length. */
+size_t made_answer(const struct answer_zones *zones, uint8_t *msg, size_t len, size_t transport);
+
+/* What is wrong with the answer to the query over a transport (DNS_UDP_MAX or DNS_TCP_MAX); NULL: nothing. The first asks
+ * whether it is well-formed and goes with the query, the second whether it is one that the contract has, too. */
+const char *judge_form(const uint8_t *query, size_t query_len, const uint8_t *answer, size_t len, size_t transport);
 const char *judge(const uint8_t *query, size_t query_len, const uint8_t *answer, size_t len, size_t transport);
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, and in a virtual machine what needs the kernel's WireGuard. Prints a
-# line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, and in a virtual machine what needs the
+# kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
 export BUILD
@@ -22,7 +22,7 @@ run() {
 }
 
 run unit "$BUILD/test/unit"
-for target in query dump uapi netlink reply conf; do
+for target in query worker dump uapi netlink reply conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
 run e2e test/e2e/run.sh

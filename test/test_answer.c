@@ -30,7 +30,7 @@ static size_t answer_over(const struct answer_zones *zones, size_t query_len, si
 
 	memset(msg, 0x5a, sizeof(msg));
 	memcpy(msg, query, query_len);
-	len = answer_query(zones, msg, query_len, transport);
+	len = made_answer(zones, msg, query_len, transport);
 	what = judge(query, query_len, msg, len, transport);
 	ck_assert_msg(what == NULL, "%s", what);
 	for (size_t i = 0; i < ANSWER_SLACK; i++)

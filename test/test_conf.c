@@ -471,7 +471,7 @@ static void read_config(void *arg)
 
 	while (args[argc] != NULL)
 		argc++;
-	errors = config_read(&config, argc, arg);
+	errors = config_read(&config, NULL, argc, arg);
 	if (errors > 0) {
 		fprintf(stderr, "%u errors\n", errors);
 		_exit(2);
@@ -487,14 +487,51 @@ static void config_is_right(void *arg)
 	args[2] = arg;
 	read_config(args);
 	CHILD_CHECK(config.zones_len == 1 && config.server.listen.len == 2 && config.server.workers == 3);
-	CHILD_CHECK(config.server.listen.at[0].port == 53 && config.server.listen.at[1].port == 5353);
+	CHILD_CHECK(config.server.listen.at[0].at.port == 53 && config.server.listen.at[1].at.port == 5353);
 	CHILD_CHECK(strcmp(name_to_text(&z->name, text), "wg.example.com") == 0);
 	CHILD_CHECK(strcmp(z->device, "wg0") == 0 && z->dump_file[0] == '\0' && strcmp(z->family, "wireguard") == 0);
 	CHILD_CHECK(z->ttl_s == 60 && z->list_max == 900 && z->padded_names);
 	CHILD_CHECK(z->name_servers.len == 1 && z->name_servers.at[0].addrs_len == 2);
 	CHILD_CHECK(strcmp(name_to_text(&z->name_servers.at[0].name, text), "ns1.wg.example.com") == 0);
 	CHILD_CHECK(z->self.endpoint.family == AF_INET && z->self.endpoint.port == 51820 && z->self_allowed.len == 2);
+	CHILD_CHECK(!z->allow.given && !z->browse.given);
+	CHILD_CHECK(config.server.rate_limit == 200 && config.server.slip == 1);
 }
+
+static void access_is_right(void *arg)
+{
+	static char *args[] = {(char *)"wgmeetd", (char *)"-c", NULL, NULL};
+	const struct zone_conf *z = config.zones;
+	const struct listen_list *l = &config.server.listen;
+
+	args[2] = arg;
+	read_config(args);
+	CHILD_CHECK(config.zones_len == 3 && config.server.rate_limit == 0 && config.server.slip == 10);
+	CHILD_CHECK(z[0].allow.given && z[0].allow.tunnel && !z[0].allow.all && z[0].allow.networks.len == 3);
+	CHILD_CHECK(z[0].allow.networks.at[0].cidr == 8 && z[0].allow.networks.at[1].family == AF_INET6);
+	CHILD_CHECK(z[0].allow.networks.at[2].cidr == 32 && z[0].allow.networks.at[2].addr[0] == 192);
+	CHILD_CHECK(z[0].browse.given && !z[0].browse.tunnel && !z[0].browse.all && z[0].browse.networks.len == 0);
+	CHILD_CHECK(z[1].allow.given && z[1].allow.all && !z[1].browse.given);
+	CHILD_CHECK(z[2].browse.given && z[2].browse.tunnel && z[2].browse.networks.len == 0);
+	/* The device's sockets are for all of its addresses: one a family. */
+	CHILD_CHECK(l->len >= 3 && l->at[0].device[0] == '\0' && l->at[0].at.port == 53);
+	CHILD_CHECK(strcmp(l->at[1].device, "wg0") == 0 && l->at[1].at.port == 53 && endpoint_addr_is_any(&l->at[1].at));
+	CHILD_CHECK(strcmp(l->at[l->len - 1].device, "a-device-of-15.") == 0 && l->at[l->len - 1].at.port == 5353);
+	CHILD_CHECK(l->at[1].at.family == AF_INET && (l->len == 3 || (l->len == 5 && l->at[2].at.family == AF_INET6)));
+}
+
+START_TEST(who_may_ask_is_read)
+{
+	static const char text[] =
+	    "[Server]\nListen = 192.0.2.1, %wg0, %a-device-of-15.:5353\nRateLimit = 0\nRateLimitSlip = 10\n"
+	    "[Zone]\nName = a.example\nDevice = wg0\nAllow = 10.0.0.0/8, fd00::/64, Tunnel\nAllow = 192.0.2.1/32\nAllowBrowse = none\n"
+	    "[Zone]\nName = b.example\nDumpFile = /x\nAllow = ALL\n"
+	    "[Zone]\nName = c.example\nDevice = wg1\nAllowBrowse = tunnel, none\n";
+
+	util_write_file(path, text, strlen(text));
+	util_in_child("who_may_ask_is_read", access_is_right, path);
+}
+END_TEST
 
 START_TEST(a_whole_configuration_is_read)
 {
@@ -531,6 +568,25 @@ static const struct {
     {"--name-server", "ns.x 1.2.3", "address"},
     {"--name-server", ".", "domain name"}, /* what would NS and MNAME be? */
     {"--workers", "0", "64"},
+    {"--listen", "%", "%DEVICE"},
+    {"--listen", "%:53", "%DEVICE"},
+    {"--listen", "%wg0:", "%DEVICE"},
+    {"--listen", "%wg0:0", "%DEVICE"},
+    {"--listen", "%wg0:65536", "%DEVICE"},
+    {"--listen", "%wg0:-1", "%DEVICE"},
+    {"--listen", "%wg0: 53", "%DEVICE"},
+    {"--listen", "%wg0:53x", "%DEVICE"},
+    {"--listen", "%a/b", "%DEVICE"},
+    {"--listen", "%a-device-of-16.c", "15 characters"},
+    {"--allow", "10.0.0.0/33", "ADDR/BITS"},
+    {"--allow", "fd00::/129", "ADDR/BITS"},
+    {"--allow", "example.com", "ADDR/BITS"},
+    {"--allow", "tunnels", "ADDR/BITS"},
+    {"--allow-browse", "nobody", "tunnel"},
+    {"--rate-limit", "10001", "10000"},
+    {"--rate-limit", "-1", "10000"},
+    {"--rate-limit", "many", "10000"},
+    {"--rate-limit-slip", "11", "10"},
 };
 
 START_TEST(what_is_wrong_is_refused_with_status_2)
@@ -547,6 +603,70 @@ START_TEST(what_is_wrong_is_refused_with_status_2)
 	    status, said);
 	ck_assert_ptr_nonnull(strstr(said, wrong[_i].option));
 	ck_assert_msg(strstr(said, wrong[_i].said) != NULL, "%s", said);
+}
+END_TEST
+
+/* A tunnel is the zone's own device: a file has none. And there is an end to networks and addresses. */
+START_TEST(a_tunnel_takes_a_device)
+{
+	static const char text[] = "[Zone]\nName = a.example\nDumpFile = /x\nAllow = tunnel\n"
+	                           "[Zone]\nName = b.example\nDumpFile = /x\nAllowBrowse = tunnel\n"
+	                           "[Zone]\nName = c.example\nDevice = wg0\nAllow = tunnel\n";
+	const char *args[] = {"wgmeetd", "-c", path, NULL};
+	int status;
+
+	util_write_file(path, text, strlen(text));
+	status = util_child(read_config, args, said, sizeof(said));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+	ck_says(2, "tunnel");
+	ck_says(6, "tunnel");
+	ck_assert_ptr_nonnull(strstr(said, "2 errors"));
+}
+END_TEST
+
+/* There they would be taken for peers, or peers and lists for them. */
+START_TEST(no_name_server_stands_among_the_peers)
+{
+	static const char *const names[] = {"_wireguard._udp.a.example", "ns._wireguard._udp.a.example", "_a._sub._wireguard._udp.a.example",
+	    "NS._WireGuard._UDP.A.example", "_wireguard._udp.b.example", "x_wireguard._udp.a.example", "_udp.a.example", "a.example"};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char value[128];
+		const char *args[] = {"wgmeetd", "--zone", "a.example", "--device", "wg0", "--name-server", value, NULL};
+		int status, want = i < 4 ? 2 : 0;
+
+		snprintf(value, sizeof(value), "%s 192.0.2.1", names[i]);
+		status = util_child(read_config, args, said, sizeof(said));
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == want, "%s: %s", names[i], said);
+		ck_assert(want == 0 || strstr(said, "where the peers are") != NULL);
+	}
+}
+END_TEST
+
+START_TEST(lists_have_an_end)
+{
+	char text[8192] = "[Zone]\nName = a.example\nDumpFile = /x\n";
+	const char *args[] = {"wgmeetd", "-c", path, NULL};
+	int status;
+
+	for (unsigned i = 0; i < CONFIG_ALLOWED; i++)
+		sprintf(text + strlen(text), "Allow = 10.0.%u.0/24\n", i);
+	util_write_file(path, text, strlen(text));
+	status = util_child(read_config, args, said, sizeof(said));
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", said);
+	strcat(text, "Allow = 10.1.0.0/24\n");
+	util_write_file(path, text, strlen(text));
+	status = util_child(read_config, args, said, sizeof(said));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+	ck_says(4 + CONFIG_ALLOWED, "64 networks");
+	strcpy(text, "[Zone]\nName = a.example\nDumpFile = /x\n[Server]\n");
+	for (unsigned i = 0; i < CONFIG_LISTEN - 1; i++)
+		sprintf(text + strlen(text), "Listen = 192.0.2.%u\n", i);
+	strcat(text, "Listen = %wg0\n"); /* takes two places */
+	util_write_file(path, text, strlen(text));
+	status = util_child(read_config, args, said, sizeof(said));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+	ck_says(4 + CONFIG_LISTEN, "32 addresses");
 }
 END_TEST
 
@@ -606,6 +726,10 @@ Suite *suite_conf(void)
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, a_whole_configuration_is_read);
+	tcase_add_test(c, who_may_ask_is_read);
+	tcase_add_test(c, a_tunnel_takes_a_device);
+	tcase_add_test(c, no_name_server_stands_among_the_peers);
+	tcase_add_test(c, lists_have_an_end);
 	tcase_add_loop_test(c, what_is_wrong_is_refused_with_status_2, 0, (int)COUNT(wrong));
 	tcase_add_test(c, every_problem_of_a_configuration_is_said_in_one_go);
 	return s;

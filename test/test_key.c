@@ -181,6 +181,43 @@ START_TEST(a_text_that_ends_early_is_refused_and_not_read_behind)
 }
 END_TEST
 
+/* Keys that differ in one bit have what is before it in common; of those that are the same, all. */
+START_TEST(prefixes_are_the_same_up_to_the_bit_that_differs)
+{
+	uint8_t a[KEY_LEN], b[KEY_LEN];
+
+	util_key(1, a);
+	memcpy(b, a, KEY_LEN);
+	for (unsigned bits = 0; bits <= 8 * KEY_LEN; bits++)
+		ck_assert(key_same_prefix(a, b, bits));
+	for (unsigned bit = 0; bit < 8 * KEY_LEN; bit++) {
+		memcpy(b, a, KEY_LEN);
+		b[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		for (unsigned bits = 0; bits <= 8 * KEY_LEN; bits++)
+			ck_hot(key_same_prefix(a, b, bits) == (bits <= bit));
+		memset(b + bit / 8 + 1, 0x33, KEY_LEN - bit / 8 - 1); /* whatever is behind */
+		ck_assert(key_same_prefix(b, a, bit) && !key_same_prefix(b, a, bit + 1));
+	}
+}
+END_TEST
+
+/* Five bits are a character. */
+START_TEST(prefixes_are_those_of_the_base32)
+{
+	for (uint64_t n = 0; n < 3000; n++) {
+		uint8_t a[KEY_LEN], b[KEY_LEN], one[KEY_BASE32], other[KEY_BASE32];
+
+		util_key(n, a);
+		util_key(n + 1, b);
+		b[0] = (uint8_t)((a[0] & 0xfc) | (b[0] & 3)); /* often the same for a character or two */
+		key_to_base32(a, one);
+		key_to_base32(b, other);
+		for (unsigned chars = 0; chars <= 8; chars++)
+			ck_hot(key_same_prefix(a, b, 5 * chars) == (memcmp(one, other, chars) == 0));
+	}
+}
+END_TEST
+
 START_TEST(only_the_key_of_zeros_is_zero)
 {
 	for (size_t i = 0; i < 300; i++) {
@@ -215,6 +252,8 @@ Suite *suite_key(void)
 	tcase_add_test(t, a_base32_text_that_is_read_is_the_one_that_is_written);
 	tcase_add_test(t, a_hex_text_with_another_octet_is_refused);
 	tcase_add_test(t, a_text_that_ends_early_is_refused_and_not_read_behind);
+	tcase_add_test(t, prefixes_are_the_same_up_to_the_bit_that_differs);
+	tcase_add_test(t, prefixes_are_those_of_the_base32);
 	tcase_add_test(t, only_the_key_of_zeros_is_zero);
 	tcase_add_test(t, text_for_messages_is_base64_with_its_end);
 	return s;

@@ -14,6 +14,7 @@
 #define QUERY_1 HEAD("0100", 1, 0, 0, 1) WG_TEST IN_A /* and one additional record */
 #define QUERY_2 HEAD("0100", 1, 0, 0, 2) WG_TEST IN_A
 #define OPT     "00 0029 04d0 00000000 0000 "
+#define COOKIE_8 "00 0029 04d0 00000000 000c 000a 0008 6162636465666768 "
 #define A_RR    "c00c 0001 0001 0000000a 0004 c0000201 "
 #define ECHO    25 /* where the question wg.test A ends */
 
@@ -56,16 +57,20 @@ static const struct {
     {"the root", HEAD("0000", 1, 0, 0, 0) "00 " IN_A, DNS_NOERROR, 17, false},
     {"an OPT", QUERY_1 OPT, DNS_NOERROR, ECHO, true},
     {"an unknown option", QUERY_1 "00 0029 04d0 00000000 0007 fde9 0003 616263", DNS_NOERROR, ECHO, true},
-    {"two options", QUERY_1 "00 0029 04d0 00000000 000a 000c 0000 000a 0002 6161", DNS_NOERROR, ECHO, true},
+    {"two options", QUERY_1 "00 0029 04d0 00000000 000a 000c 0000 fde9 0002 6161", DNS_NOERROR, ECHO, true},
     {"an option that is too long", QUERY_1 "00 0029 04d0 00000000 0006 000a 0003 6162", DNS_FORMERR, ECHO, false},
     {"an option that is too long, then octets", QUERY_1 "00 0029 04d0 00000000 0006 000a 0003 6162 63", DNS_FORMERR, ECHO, false},
+    {"a cookie of no octets", QUERY_1 "00 0029 04d0 00000000 0004 000a 0000", DNS_FORMERR, ECHO, true},
+    {"a cookie of two octets, and an option", QUERY_1 "00 0029 04d0 00000000 000a 000a 0002 6161 000c 0000", DNS_FORMERR, ECHO, true},
+    {"a cookie of 7 octets, version 1", QUERY_1 "00 0029 04d0 00010000 000b 000a 0007 61626364656667", DNS_BADVERS, ECHO, true},
+    {"a cookie, class CH", HEAD("0100", 1, 0, 0, 1) WG_TEST "0001 0003 " COOKIE_8, DNS_REFUSED, ECHO, true},
     {"half an option", QUERY_1 "00 0029 04d0 00000000 0003 000a 00", DNS_FORMERR, ECHO, false},
     {"RDLENGTH past the end", QUERY_1 "00 0029 04d0 00000000 0001", DNS_FORMERR, ECHO, false},
     {"an OPT cut short", QUERY_1 "00 0029 04d0 0000", DNS_FORMERR, ECHO, false},
     {"two OPTs", QUERY_2 OPT OPT, DNS_FORMERR, ECHO, true},
     {"an OPT that is not at the root", QUERY_1 "01 61 00 0029 04d0 00000000 0000", DNS_FORMERR, ECHO, false},
     {"an OPT behind a pointer", QUERY_1 "c014 0029 04d0 00000000 0000", DNS_FORMERR, ECHO, false},
-    {"an OPT in the answer section", HEAD("0100", 1, 1, 0, 0) WG_TEST IN_A OPT, DNS_NOERROR, ECHO, false},
+    {"an OPT in the answer section", HEAD("0100", 1, 1, 0, 0) WG_TEST IN_A OPT, DNS_FORMERR, ECHO, false},
     {"version 1", QUERY_1 "00 0029 04d0 00010000 0000", DNS_BADVERS, ECHO, true},
     {"version 255, DO", QUERY_1 "00 0029 04d0 00ff8000 0000", DNS_BADVERS, ECHO, true},
     {"version 1, class CH", HEAD("0100", 1, 0, 0, 1) WG_TEST "0001 0003 00 0029 04d0 00010000 0000", DNS_BADVERS, ECHO, true},
@@ -81,7 +86,20 @@ static const struct {
     {"ARCOUNT lies behind an OPT", QUERY_2 OPT, DNS_FORMERR, ECHO, true},
     {"a record's RDLENGTH lies", QUERY_1 "c00c 0001 0001 0000000a 0005 c0000201", DNS_FORMERR, ECHO, false},
     {"no question", HEAD("0100", 0, 0, 0, 0), DNS_FORMERR, DNS_HEADER, false},
-    {"no question but an OPT", HEAD("0100", 0, 0, 0, 1) OPT, DNS_FORMERR, DNS_HEADER, false},
+    {"no question but an OPT", HEAD("0100", 0, 0, 0, 1) OPT, DNS_FORMERR, DNS_HEADER, true},
+    {"no question but a cookie", HEAD("0100", 0, 0, 0, 1) COOKIE_8, DNS_NOERROR, DNS_HEADER, true},
+    {"no question, a cookie and an octet", HEAD("0100", 0, 0, 0, 1) COOKIE_8 "00", DNS_FORMERR, DNS_HEADER, true},
+    {"no question, a cookie cut short", HEAD("0100", 0, 0, 0, 1) "00 0029 04d0 00000000 000c 000a 0008 61626364656667", DNS_FORMERR,
+        DNS_HEADER, false},
+    {"no question, a cookie of 9 octets", HEAD("0100", 0, 0, 0, 1) "00 0029 04d0 00000000 000d 000a 0009 616263646566676869",
+        DNS_FORMERR, DNS_HEADER, true},
+    {"no question, a cookie, version 1", HEAD("0100", 0, 0, 0, 1) "00 0029 04d0 00010000 000c 000a 0008 6162636465666768", DNS_BADVERS,
+        DNS_HEADER, true},
+    {"no question but an answer, and a cookie", HEAD("0100", 0, 1, 0, 1) A_RR COOKIE_8, DNS_FORMERR, DNS_HEADER, false},
+    {"no question but an authority, and a cookie", HEAD("0100", 0, 0, 1, 1) A_RR COOKIE_8, DNS_FORMERR, DNS_HEADER, false},
+    {"no question, a record and a cookie", HEAD("0100", 0, 0, 0, 2) A_RR COOKIE_8, DNS_NOERROR, DNS_HEADER, true},
+    {"no question, two OPTs", HEAD("0100", 0, 0, 0, 2) COOKIE_8 OPT, DNS_FORMERR, DNS_HEADER, true},
+    {"opcode STATUS, no question but a cookie", HEAD("1000", 0, 0, 0, 1) COOKIE_8, DNS_NOTIMP, DNS_HEADER, false},
     {"two questions", HEAD("0100", 2, 0, 0, 0) WG_TEST IN_A WG_TEST IN_A, DNS_FORMERR, DNS_HEADER, false},
     {"QDCOUNT lies", "abcd 0100 ffff 0000 0000 0000" WG_TEST IN_A, DNS_FORMERR, DNS_HEADER, false},
     {"a name that points to itself", HEAD("0100", 1, 0, 0, 0) "c00c" IN_A, DNS_FORMERR, DNS_HEADER, false},
@@ -113,7 +131,7 @@ START_TEST(verdict)
 	ck_assert_msg(q.rcode == rows[_i].rcode, "%s: rcode %u", rows[_i].what, q.rcode);
 	ck_assert_msg(q.end == rows[_i].end, "%s: end %u", rows[_i].what, q.end);
 	ck_assert_msg(q.edns == rows[_i].edns, "%s: edns %d", rows[_i].what, q.edns);
-	ck_assert(q.zone == NULL && q.peer == NULL && !q.is_instance);
+	ck_assert(q.zone == NULL && q.peer == NULL && !q.is_instance && !q.proven && !q.prohibited && !q.no_lists);
 }
 END_TEST
 
@@ -133,11 +151,51 @@ START_TEST(fields)
 }
 END_TEST
 
+/* RFC 7873 section 4: the client's 8 octets, and then none or 8 to 32 of a server's. */
+START_TEST(cookies_have_a_length)
+{
+	for (unsigned n = 0; n <= 64; n++) {
+		uint8_t msg[DNS_UDP_MAX];
+		size_t len = unhex(QUERY_1 "00 0029 04d0 00000000 0000", msg);
+		bool good = n == 8 || (n >= 16 && n <= 40);
+		struct query q;
+
+		put16(msg + len - 2, (uint16_t)(4 + n));
+		put16(put16(msg + len, 10), (uint16_t)n);
+		for (unsigned i = 0; i < n; i++)
+			msg[len + 4 + i] = (uint8_t)(100 + i);
+		q = parse(msg, len + 4 + n);
+		ck_assert_msg(q.rcode == (good ? DNS_NOERROR : DNS_FORMERR), "%u octets", n);
+		ck_assert_uint_eq(q.cookie_len, good ? n : 0);
+		ck_assert(q.edns);
+		for (unsigned i = 0; good && i < n && i < COOKIE_LEN; i++)
+			ck_assert_uint_eq(q.cookie[i], 100 + i);
+	}
+}
+END_TEST
+
+/* Of two cookies the first one counts: RFC 7873 section 5.2. And the keepalive, with a time or without one. */
+START_TEST(options_stand_side_by_side)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	struct query q = parse(msg, unhex(QUERY_1 "00 0029 04d0 00000000 0024 000b 0000 000a 0008 6162636465666768 000a 0010 "
+	                                          "00000000000000000000000000000000", msg));
+
+	ck_assert(q.rcode == DNS_NOERROR && q.keepalive);
+	ck_assert_uint_eq(q.cookie_len, 8);
+	ck_assert_mem_eq(q.cookie, "abcdefgh", 8);
+	q = parse(msg, unhex(QUERY_1 "00 0029 04d0 00000000 0006 000b 0002 0064", msg));
+	ck_assert(q.rcode == DNS_NOERROR && q.keepalive && q.cookie_len == 0);
+	q = parse(msg, unhex(QUERY_1 OPT, msg));
+	ck_assert(!q.keepalive && q.cookie_len == 0);
+}
+END_TEST
+
 /* Up to the header: dropped. From there: the question is echoed once it is whole, and nothing but the whole is right. */
 START_TEST(every_length)
 {
 	uint8_t msg[DNS_UDP_MAX];
-	size_t len = unhex(QUERY_2 A_RR "00 0029 04d0 00000000 0006 000a 0002 6162", msg);
+	size_t len = unhex(QUERY_2 A_RR "00 0029 04d0 00000000 0006 fde9 0002 6162", msg);
 
 	for (size_t n = 0; n <= len; n++) {
 		struct query q = parse(msg, n);
@@ -205,6 +263,8 @@ Suite *suite_query(void)
 
 	tcase_add_loop_test(t, verdict, 0, (int)(sizeof(rows) / sizeof(*rows)));
 	tcase_add_test(t, fields);
+	tcase_add_test(t, cookies_have_a_length);
+	tcase_add_test(t, options_stand_side_by_side);
 	tcase_add_test(t, every_length);
 	tcase_add_test(t, responses_are_dropped);
 	tcase_add_test(t, name_lengths);

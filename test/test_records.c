@@ -63,6 +63,46 @@ static size_t strings_of(const uint8_t *rdata, size_t len, char out[][256], size
 	return n;
 }
 
+START_TEST(lists_are_called_by_the_first_characters_of_their_keys)
+{
+	struct name zone = util_name("wg.example.com"), list;
+	uint8_t key[KEY_LEN], base32[KEY_BASE32];
+	char text[NAME_TEXT], want[NAME_TEXT];
+
+	for (uint64_t n = 0; n < 50; n++) {
+		util_key(n, key);
+		key_to_base32(key, base32);
+		for (unsigned shard = 0; shard <= RECORDS_SHARD_MAX; shard++) {
+			ck_assert(records_list_name(&zone, key, shard, &list));
+			if (shard == 0)
+				snprintf(want, sizeof(want), "_wireguard._udp.wg.example.com");
+			else
+				snprintf(want, sizeof(want), "_%.*s._sub._wireguard._udp.wg.example.com", (int)shard, (const char *)base32);
+			ck_assert_str_eq(name_to_text(&list, text), want);
+		}
+	}
+}
+END_TEST
+
+/* The longest name of a zone leaves room for a peer's padded name, and that is longer than any list's. */
+START_TEST(a_zone_that_is_taken_has_room_for_its_lists)
+{
+	struct name zone, service, list;
+	uint8_t key[KEY_LEN];
+	char text[NAME_MAX_LEN + 1] = "";
+
+	util_key(1, key);
+	for (size_t len = 1; len <= 250; len++) {
+		text[len - 1] = len % 50 == 0 ? '.' : 'x';
+		text[len] = '\0';
+		if (len % 50 == 0 || !name_from_text(text, &zone) || !records_service_name(&zone, &service))
+			continue;
+		for (unsigned shard = 0; shard <= RECORDS_SHARD_MAX; shard++)
+			ck_assert(records_list_name(&zone, key, shard, &list));
+	}
+}
+END_TEST
+
 START_TEST(the_head_is_txtvers_and_the_key)
 {
 	uint8_t key[KEY_LEN], back[KEY_LEN], head[RECORDS_TXT_HEAD];
@@ -290,6 +330,8 @@ Suite *suite_records(void)
 	tcase_add_test(t, names_are_the_key_in_base32_under_the_service);
 	tcase_add_test(t, a_zone_is_taken_if_the_longest_name_fits);
 	suite_add_tcase(s, x);
+	tcase_add_test(x, lists_are_called_by_the_first_characters_of_their_keys);
+	tcase_add_test(x, a_zone_that_is_taken_has_room_for_its_lists);
 	tcase_add_test(x, the_head_is_txtvers_and_the_key);
 	tcase_add_test(x, no_allowed_ips_are_no_string);
 	tcase_add_test(x, allowed_ips_are_one_list);

@@ -1,6 +1,8 @@
 /* Each call is made by a child process in the sandbox of each role: it is done, or it is the end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -160,6 +162,12 @@ SOCKET(tcp, AF_INET, SOCK_STREAM)
 SOCKET(raw, AF_INET, SOCK_RAW)
 SOCKET(unix, AF_UNIX, SOCK_DGRAM)
 SOCKET(netlink, AF_NETLINK, SOCK_RAW)
+
+static void socket_netfilter(void)
+{
+	close(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+}
+
 SOCKET(packet, AF_PACKET, SOCK_DGRAM)
 SOCKET(alg, AF_ALG, SOCK_SEQPACKET)
 
@@ -183,6 +191,11 @@ static void protect_code(void)
 static void kill_by_thread(void)
 {
 	syscall(SYS_tgkill, getpid(), getpid(), SIGCONT);
+}
+
+static void abort_another(void)
+{
+	syscall(SYS_tgkill, INT_MAX, INT_MAX, SIGABRT);
 }
 
 static void take_sigsys_back(void)
@@ -244,14 +257,12 @@ static void serve_datagrams(void)
 static void serve_a_connection(void)
 {
 	struct linger reset = {.l_onoff = 1};
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), value = -1;
-	socklen_t len = sizeof(value);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	char buf[8];
 
 	CHILD_CHECK(fd >= 0);
 	CHILD_CHECK(send(fd, "answer", 6, MSG_NOSIGNAL) == 6);
 	CHILD_CHECK(recv(client, buf, sizeof(buf), 0) == 6);
-	CHILD_CHECK(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &len) == 0 && value == 0);
 	CHILD_CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) == 0);
 	CHILD_CHECK(close(fd) == 0);
 	CHILD_CHECK(recv(client, buf, sizeof(buf), 0) < 0 && errno == ECONNRESET);
@@ -357,12 +368,14 @@ static const struct attempt attempts[] = {
     {"mmap", map_code, 0},
     {"mprotect", protect_code, 0},
     {"tgkill", kill_by_thread, 0},
+    {"tgkill", abort_another, 0},
     {"rt_sigaction", take_sigsys_back, 0},
     {"fcntl", set_owner, 0},
     {"ioctl", type_to_terminal, 0},
     {"socket", socket_raw, 0},
     {"socket", socket_packet, 0},
     {"socket", socket_alg, 0},
+    {"socket", socket_netfilter, 0},
     {"setsockopt", set_ttl, 0},
     {"unlinkat", call_unlinkat, O},
     {"bind", call_bind, O | S | R},

@@ -9,6 +9,7 @@
 static struct zone_conf conf;
 static struct wg_device dev;
 static struct zone zone;
+static struct zone_list list;
 
 static void setup(void)
 {
@@ -303,7 +304,7 @@ START_TEST(a_device_without_peers_is_a_zone_without_peers)
 {
 	build();
 	ck_assert_uint_eq(zone.peers_len, 0);
-	ck_assert(!zone_has_list(&zone));
+	ck_assert(!zone_list_at(&zone, 0, &list));
 }
 END_TEST
 
@@ -352,7 +353,7 @@ START_TEST(the_list_is_in_the_zone_up_to_its_limit)
 	static const struct {
 		size_t peers;
 		uint32_t max;
-		bool list;
+		bool list; /* one that has all */
 	} cases[] = {{0, 900, false}, {1, 900, true}, {1, 0, false}, {5, 5, true}, {6, 5, false}, {900, 900, true},
 	    {901, 900, false}};
 
@@ -360,8 +361,160 @@ START_TEST(the_list_is_in_the_zone_up_to_its_limit)
 		util_device(&dev, cases[i].peers);
 		conf.list_max = cases[i].max;
 		build();
-		ck_assert_msg(zone_has_list(&zone) == cases[i].list, "%zu peers, at most %u", cases[i].peers, cases[i].max);
+		ck_assert_msg((zone_list_at(&zone, 0, &list) && list.len == cases[i].peers) == cases[i].list,
+		    "%zu peers, at most %u", cases[i].peers, cases[i].max);
 	}
+}
+END_TEST
+
+/* Peer n's key begins with these characters of base32: 5 bits each. */
+static void begin_key(uint8_t key[KEY_LEN], const char *text)
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+	for (size_t bit = 0; bit < 5 * strlen(text); bit++) {
+		unsigned value = (unsigned)(strchr(digits, text[bit / 5]) - digits);
+
+		key[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		key[bit / 8] |= (uint8_t)((value >> (4 - bit % 5) & 1) << (7 - bit % 8));
+	}
+}
+
+/* So many peers whose keys begin so. */
+static void add_alike(const char *prefix, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		begin_key(util_add_peer(&dev, dev.peers_len + 1, "198.51.100.1:1", NULL)->public_key, prefix);
+}
+
+static const struct {
+	struct {
+		const char *prefix;
+		size_t count;
+	} groups[4];
+	uint32_t max;
+	int shard;
+} splits[] = {
+    {{{"a", 5}}, 5, 0}, {{{"a", 3}, {"b", 2}}, 5, 0}, {{{"a", 3}, {"b", 3}}, 5, 1}, {{{"a", 5}, {"b", 1}}, 5, 1},
+    {{{"a", 5}, {"7", 5}, {"z", 5}}, 5, 1}, {{{"aa", 5}, {"ab", 1}}, 5, 2}, {{{"aa", 5}, {"ab", 5}, {"b", 5}}, 5, 2},
+    {{{"aaa", 5}, {"aab", 1}}, 5, 3}, {{{"aaaa", 5}, {"aaab", 1}}, 5, 4}, {{{"zzzy", 1}, {"zzzz", 1}}, 1, 4},
+    /* A key can be chosen, and then no depth is deep enough. */
+    {{{"aaaaa", 6}}, 5, -1}, {{{"aaaaaaaa", 6}, {"b", 1}}, 5, -1}, {{{"wgmeet", 901}}, 900, -1}, {{{"wgme", 900}, {"wgmf", 900}}, 900, 4},
+    {{{"a", 900}}, 900, 0}, {{{"a", 1}}, 0, -1}, {{{NULL, 0}}, 0, 0}, {{{"a", 1}}, 1, 0},
+};
+
+START_TEST(lists_are_split_until_none_is_too_long)
+{
+	size_t peers = 0, listed = 0, lists = 0;
+
+	for (size_t i = 0; i < COUNT(splits[_i].groups) && splits[_i].groups[i].prefix != NULL; i++) {
+		add_alike(splits[_i].groups[i].prefix, splits[_i].groups[i].count);
+		peers += splits[_i].groups[i].count;
+	}
+	conf.list_max = splits[_i].max;
+	build();
+	ck_assert_uint_eq(zone.peers_len, peers);
+	ck_assert_int_eq(zone.shard, splits[_i].shard);
+	for (; zone_list_at(&zone, listed, &list); listed += list.len, lists++) {
+		struct name owner;
+
+		ck_assert(list.len > 0 && list.len <= conf.list_max);
+		ck_assert_uint_eq(list.first, listed);
+		for (size_t i = 0; i < list.len; i++) {
+			ck_assert(records_list_name(&conf.name, zone.peers[listed + i].key, (unsigned)zone.shard, &owner));
+			ck_assert(name_equal(&owner, &list.owner));
+		}
+	}
+	ck_assert_uint_eq(listed, zone.shard >= 0 ? peers : 0);
+	ck_assert(zone.shard != 0 || lists == (peers > 0));
+}
+END_TEST
+
+/* Peers with names for people are in the lists of their keys, and count. */
+START_TEST(named_peers_are_in_the_lists_of_their_keys)
+{
+	add_alike("aa", 2);
+	add_alike("ab", 2);
+	memset(said, 0, sizeof(said));
+	memcpy(said[0].key, dev.peers[1].public_key, KEY_LEN);
+	said[0].publish = true;
+	strcpy(said[0].label, "zoe");
+	conf.peers = said;
+	conf.peers_len = 1;
+	conf.list_max = 2;
+	build();
+	ck_assert_int_eq(zone.shard, 2);
+	ck_assert(zone_list_at(&zone, 0, &list) && list.len == 2);
+	ck_assert_str_eq((zone.peers[0].label != NULL ? zone.peers[0].label : zone.peers[1].label), "zoe");
+	ck_assert(zone_list_at(&zone, 2, &list) && list.len == 2);
+	ck_assert(!zone_list_at(&zone, 4, &list));
+}
+END_TEST
+
+/* ---- who may ---- */
+
+static void allow(struct access_conf *a, const char *network)
+{
+	a->given = true;
+	a->networks.at[a->networks.len++] = util_allowedip(network);
+}
+
+START_TEST(rules_are_no_content)
+{
+	uint8_t before[ZONE_HASH], rules[ZONE_HASH];
+
+	util_device(&dev, 3);
+	build();
+	ck_assert(zone.allow.everyone && zone.browse.everyone && zone.tunnel.len == 0);
+	memcpy(before, zone.hash, ZONE_HASH);
+	for (int turn = 0; turn < 5; turn++) {
+		memcpy(rules, zone.rules, ZONE_HASH);
+		if (turn == 0)
+			allow(&conf.allow, "10.0.0.0/8");
+		else if (turn == 1)
+			allow(&conf.allow, "10.1.0.0/16"), allow(&conf.allow, "11.0.0.0/8");
+		else if (turn == 2)
+			allow(&conf.browse, "10.0.0.0/8");
+		else if (turn == 3)
+			conf.browse.tunnel = true;
+		else
+			util_add_peer(&dev, 99, NULL, "10.77.0.0/16"); /* not published, but it may ask */
+		build();
+		ck_assert_mem_eq(zone.hash, before, ZONE_HASH);
+		ck_assert_mem_ne(zone.rules, rules, ZONE_HASH);
+		ck_assert(!zone.allow.everyone && zone.browse.everyone == (turn < 2));
+		ck_assert_uint_eq(zone.allow.len, 1); /* merged */
+		ck_assert_int_eq(zone.tunnel.len > 0, turn >= 3);
+	}
+	memcpy(rules, zone.rules, ZONE_HASH);
+	ck_assert_int_eq(zone_build(&zone, &conf, &dev, &(struct zone_world){.ifindex = 9}), 0);
+	ck_assert_mem_eq(zone.hash, before, ZONE_HASH);
+	ck_assert_mem_ne(zone.rules, rules, ZONE_HASH);
+}
+END_TEST
+
+START_TEST(the_tunnel_s_addresses_are_those_of_all_peers)
+{
+	static const struct {
+		const char *address;
+		bool in;
+	} cases[] = {{"10.0.0.1", true}, {"10.0.1.1", false}, {"10.0.2.200", true}, {"fd00::7", true}, {"fd01::", false}, {"10.0.3.1", true}};
+
+	util_add_peer(&dev, 1, "198.51.100.1:1", "10.0.0.1/32");
+	util_add_peer(&dev, 2, NULL, "10.0.2.0/24,fd00::/64"); /* no endpoint yet */
+	util_add_peer(&dev, 3, "198.51.100.3:1", "10.0.3.0/24");
+	say(1);
+	said_of(1)->publish = false;
+	conf.allow.given = conf.allow.tunnel = true;
+	build();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct endpoint ep = util_endpoint(cases[i].address);
+		uint8_t key[RANGES_ADDR];
+
+		ranges_key(ep.family, ep.addr, key);
+		ck_assert_msg(ranges_have(zone.tunnel.at, zone.tunnel.len, key) == cases[i].in, "%s", cases[i].address);
+	}
+	ck_assert(ranges_are_sound(zone.tunnel.at, zone.tunnel.len));
 }
 END_TEST
 
@@ -553,6 +706,11 @@ static void address_of_a_server_outside(void)
 	conf.name_servers.at[1].addrs[0] = util_endpoint("192.0.2.9");
 }
 
+static void split_lists(void)
+{
+	conf.list_max = 1;
+}
+
 static const struct {
 	const char *what;
 	void (*fn)(void);
@@ -568,7 +726,7 @@ static const struct {
     CHANGE(shorter_limit_for_the_list, false), CHANGE(other_source, false), CHANGE(self, true),
     CHANGE(allowed_ips_of_no_self, false), CHANGE(other_server, true), CHANGE(other_server_address, true),
     CHANGE(a_server_address_more, true), CHANGE(a_server_more, true), CHANGE(other_server_port, false),
-    CHANGE(address_of_a_server_outside, false),
+    CHANGE(address_of_a_server_outside, false), CHANGE(split_lists, true),
 };
 
 /* The judge of what is content is the master file. */
@@ -676,6 +834,10 @@ Suite *suite_zone(void)
 	tcase_add_test(t, arrays_are_reused_and_leave_nothing);
 	tcase_add_test(t, a_long_list_of_allowed_ips_fits);
 	tcase_add_test(t, the_list_is_in_the_zone_up_to_its_limit);
+	tcase_add_loop_test(t, lists_are_split_until_none_is_too_long, 0, (int)COUNT(splits));
+	tcase_add_test(t, named_peers_are_in_the_lists_of_their_keys);
+	tcase_add_test(t, rules_are_no_content);
+	tcase_add_test(t, the_tunnel_s_addresses_are_those_of_all_peers);
 	suite_add_tcase(s, h);
 	tcase_add_checked_fixture(h, setup, teardown);
 	tcase_add_loop_test(h, the_hash_changes_when_and_only_when_the_content_does, 0, (int)COUNT(changes));

@@ -123,12 +123,61 @@ static void expect_peer(struct lines *l, const uint8_t key[KEY_LEN], const struc
 	    RECORDS_TXT_HEAD + records_txt_allowed(ips, ips_len, rdata + RECORDS_TXT_HEAD, RECORDS_TXT_MAX));
 }
 
+/* Entry i of all that are published: the device's peers and, behind them, the device itself. NULL: it is not. */
+static const uint8_t *published_key(size_t i)
+{
+	const struct endpoint *ep = i == dev.peers_len ? &conf.self.endpoint : &dev.peers[i].endpoint;
+
+	if (ep->family == AF_UNSPEC)
+		return NULL;
+	return i == dev.peers_len ? dev.public_key : dev.peers[i].public_key;
+}
+
+/* How many characters of their keys' base32 tell the peers apart, until no more than ListMax are left in one list; -1: four are
+ * not enough. Counted with the text, peer against peer. */
+static int wanted_shard(void)
+{
+	for (int shard = 0; shard <= 4; shard++) {
+		size_t longest = 0;
+
+		for (size_t i = 0; i <= dev.peers_len; i++) {
+			uint8_t one[KEY_BASE32], other[KEY_BASE32];
+			size_t len = 0;
+
+			if (published_key(i) == NULL)
+				continue;
+			key_to_base32(published_key(i), one);
+			for (size_t j = 0; j <= dev.peers_len; j++) {
+				if (published_key(j) == NULL)
+					continue;
+				key_to_base32(published_key(j), other);
+				len += memcmp(one, other, (size_t)shard) == 0;
+			}
+			longest = len > longest ? len : longest;
+		}
+		if (longest <= conf.list_max)
+			return shard;
+	}
+	return -1;
+}
+
+static struct name list_of(const uint8_t *key, int shard)
+{
+	char base32[KEY_BASE32 + 1] = "", labels[64] = "_wireguard._udp";
+
+	key_to_base32(key, (uint8_t *)base32);
+	if (shard > 0)
+		snprintf(labels, sizeof(labels), "_%.*s._sub._wireguard._udp", shard, base32);
+	return below(labels, &conf.name);
+}
+
 /* All but the SOA. */
 static void expect_all(struct lines *l)
 {
-	struct name service = below("_wireguard._udp", &conf.name), instance;
+	struct name service = below("_wireguard._udp", &conf.name), instance, list;
 	struct name owner = below("_services._dns-sd._udp", &conf.name);
-	size_t published = 0;
+	char shards[32];
+	int shard;
 
 	for (size_t i = 0; i < conf.name_servers.len; i++) {
 		const struct name_server *ns = &conf.name_servers.at[i];
@@ -146,13 +195,9 @@ static void expect_all(struct lines *l)
 		ck_assert(name_prepend(*label, strlen(*label), &owner, &owner));
 		expect_name(l, &owner, LDNS_RR_TYPE_PTR, &conf.name);
 	}
-	for (size_t i = 0; i < dev.peers_len; i++)
-		published += dev.peers[i].endpoint.family != AF_UNSPEC;
-	published += conf.self.endpoint.family != AF_UNSPEC;
-	if (published <= conf.list_max)
-		expect(l, &service, LDNS_RR_TYPE_TXT, "\x09txtvers=1\x07shard=0", 18);
-	else
-		expect(l, &service, LDNS_RR_TYPE_TXT, "\x09txtvers=1", 10);
+	shard = wanted_shard();
+	snprintf(shards, sizeof(shards), "\x09txtvers=1\x07shard=%d", shard);
+	expect(l, &service, LDNS_RR_TYPE_TXT, shards, shard >= 0 ? 18 : 10);
 	for (size_t i = 0; i <= dev.peers_len; i++) {
 		const uint8_t *key = i == dev.peers_len ? dev.public_key : dev.peers[i].public_key;
 		const struct endpoint *ep = i == dev.peers_len ? &conf.self.endpoint : &dev.peers[i].endpoint;
@@ -165,8 +210,9 @@ static void expect_all(struct lines *l)
 		for (int padded = 0; padded <= conf.padded_names; padded++)
 			expect_peer(l, key, ep, ips, ips_len, padded);
 		ck_assert(records_instance_name(&conf.name, key, false, &instance));
-		if (published <= conf.list_max)
-			expect_name(l, &service, LDNS_RR_TYPE_PTR, &instance);
+		list = list_of(key, shard);
+		if (shard >= 0)
+			expect_name(l, &list, LDNS_RR_TYPE_PTR, &instance);
 	}
 }
 
@@ -260,6 +306,32 @@ START_TEST(a_zone_with_too_many_peers_to_list_is_as_agreed)
 	check_zone();
 	conf.list_max = 5;
 	check_zone();
+}
+END_TEST
+
+/* Every split there is: by no character of the keys up to four, and none at all for keys that begin alike. */
+START_TEST(lists_of_a_zone_are_split_as_deep_as_it_takes)
+{
+	static const struct {
+		size_t peers;
+		uint32_t max;
+		int shard;
+	} cases[] = {{0, 0, 0}, {1, 0, -1}, {1, 1, 0}, {40, 39, 1}, {40, 1, 3}, {400, 4, 2}, {400, 1, 4}};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		util_device(&dev, cases[i].peers);
+		conf.list_max = cases[i].max;
+		ck_assert_msg(wanted_shard() == cases[i].shard, "%zu peers, at most %u: %d", cases[i].peers, cases[i].max, wanted_shard());
+		check_zone();
+		ck_assert_int_eq(zone.shard, cases[i].shard);
+	}
+	wgdev_reset(&dev);
+	for (unsigned n = 0; n < 5; n++)
+		memset(util_add_peer(&dev, n, "192.0.2.1:1", NULL)->public_key, 0x5a, 3); /* 24 bits: four characters and 4 of 5 */
+	conf.list_max = 4;
+	check_zone();
+	ck_assert_int_eq(zone.shard, -1);
+	ck_assert_ptr_null(strstr(text, "_sub"));
 }
 END_TEST
 
@@ -427,6 +499,7 @@ Suite *suite_zone_records(void)
 	tcase_add_test(t, a_zone_with_the_device_itself_is_as_agreed);
 	tcase_add_test(t, a_zone_without_padded_names_is_as_agreed);
 	tcase_add_test(t, a_zone_with_too_many_peers_to_list_is_as_agreed);
+	tcase_add_test(t, lists_of_a_zone_are_split_as_deep_as_it_takes);
 	tcase_add_test(t, a_zone_with_several_servers_inside_and_outside_is_as_agreed);
 	tcase_add_test(t, a_serial_of_any_size_prints);
 	tcase_add_test(t, a_ttl_of_0_and_of_a_day_print);

@@ -1,3 +1,4 @@
+#include "records.h"
 #include "util.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ void util_zone_conf(struct zone_conf *conf, const char *name)
 	snprintf(conf->device, sizeof(conf->device), "wg0");
 	snprintf(conf->family, sizeof(conf->family), "wireguard");
 	conf->ttl_s = 10;
-	conf->list_max = CONFIG_LIST_MAX;
+	conf->list_max = RECORDS_LIST_MAX;
 	conf->padded_names = true;
 	ck_assert(name_prepend("ns1", 3, &conf->name, &ns->name));
 	ns->addrs[ns->addrs_len++] = util_endpoint("192.0.2.1");

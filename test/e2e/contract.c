@@ -11,7 +11,7 @@ static bool have_ipv6;
 
 /* In the order of the table in the main server's configuration. */
 #define CONFIG \
-	"[Server]\nListen = 127.0.0.1:%u, 0.0.0.0:%u%s\nUser = 65534\nObserverUser = 65533\nWorkers = 1\nStateDirectory = %s/state\n" \
+	"[Server]\nListen = 127.0.0.1:%u, 0.0.0.0:%u%s\nUser = 65534\nObserverUser = 65533\nWorkers = 1\n%sStateDirectory = %s/%s\n" \
 	"[Zone]\nName = wg.test\nDumpFile = %s/wg\nNameServer = ns1.wg.test 192.0.2.53 2001:db8::53\nNameServer = ns2.example.net\n" \
 	"Self = 192.0.2.1:51820\nSelfAllowedIPs = 10.0.0.254/32\n" \
 	"[Zone]\nName = sub.wg.test\nDumpFile = %s/one\nNameServer = ns.example.net\n" \
@@ -75,9 +75,20 @@ static void write_one(void)
 	write_file("one", dump);
 }
 
+/* `limits`: lines of [Server] about them. */
+static void write_config(const char *name, uint16_t at, uint16_t wild_at, const char *limits, const char *state)
+{
+	char config[8192], listen6[64] = "";
+
+	if (have_ipv6)
+		snprintf(listen6, sizeof(listen6), ", [::1]:%u, [::]:%u", at, wild_at);
+	snprintf(config, sizeof(config), CONFIG, at, wild_at, listen6, limits, tmp, state, tmp, tmp, tmp, tmp, tmp, tmp, tmp, tmp);
+	write_file(name, config);
+}
+
 static void start_main_server(void)
 {
-	char config[8192], listen6[64] = "", path[128], program[512];
+	char path[128], program[512];
 	char *argv[] = {program, "-c", path, NULL};
 	const char *build = getenv("BUILD");
 	int six = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -98,10 +109,7 @@ static void start_main_server(void)
 	have_ipv6 = six >= 0 && bind(six, (struct sockaddr *)&(struct sockaddr_in6){.sin6_family = AF_INET6,
 	    .sin6_addr = IN6ADDR_LOOPBACK_INIT}, sizeof(struct sockaddr_in6)) == 0;
 	close(six);
-	if (have_ipv6)
-		snprintf(listen6, sizeof(listen6), ", [::1]:%u, [::]:%u", port, wild_port);
-	snprintf(config, sizeof(config), CONFIG, port, wild_port, listen6, tmp, tmp, tmp, tmp, tmp, tmp, tmp, tmp, tmp);
-	write_file("wgmeetd.conf", config);
+	write_config("wgmeetd.conf", port, wild_port, "RateLimit = 0\n", "state");
 	snprintf(path, sizeof(path), "%s/wgmeetd.conf", tmp);
 	snprintf(program, sizeof(program), "%s/wgmeetd", build != NULL ? build : "build");
 	start_server(&main_server, argv);
@@ -164,7 +172,12 @@ static char *expand_one(const char *what, size_t len, char *to)
 		snprintf(zone, sizeof(zone), "%.*s", (int)len - 8, what + 8);
 		return to + sprintf(to, "%08x", serial_of(zone));
 	}
-	key_of((unsigned)(what[0] - '0'), key);
+	if (what[0] == '#') { /* "#KKKK" */
+		key_of((unsigned)strtoul(what + 1, NULL, 16), key);
+		what += 4;
+	} else {
+		key_of((unsigned)(what[0] - '0'), key);
+	}
 	if (what[1] == '/') {
 		key_to_base64(key, (char *)text);
 		return mempcpy(to, text, KEY_BASE64);
@@ -661,7 +674,7 @@ static void check_slow_reader(void)
 	static uint8_t stream[LONG_ANSWERS * 64], answer[MESSAGE], first[MESSAGE];
 	uint8_t query[512];
 	size_t n = simple_query(query, "_wireguard._udp.list900.test", LDNS_RR_TYPE_PTR, EDNS_NONE), len = 0;
-	int fd = connected_with("127.0.0.1", port, SOCK_STREAM, 4096), other = connect_to(&places[0], true);
+	int fd = connected_with(NULL, "127.0.0.1", port, SOCK_STREAM, 4096), other = connect_to(&places[0], true);
 	unsigned i;
 
 	for (i = 0; i < LONG_ANSWERS; i++) {
@@ -701,23 +714,52 @@ static void check_garbage(const char *what, const char *hex)
 	close(other);
 }
 
-/* The table holds 256 connections; who comes then is served, at the cost of one that has been idle. */
-static void check_full_table(void)
+#define CONNECTIONS 256
+#define PER_SOURCE  32
+
+/* Opens `n` connections from 127.0.1.`source` and asks something over each. */
+static void open_many(struct pollfd *p, size_t n, unsigned source)
 {
 	static uint8_t query[512], answer[MESSAGE];
 	size_t len = simple_query(query, "wg.test", LDNS_RR_TYPE_SOA, EDNS_NONE);
-	struct pollfd p[257];
+	char address[32];
+
+	snprintf(address, sizeof(address), "127.0.1.%u", source);
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (struct pollfd){.fd = connected_from(address, "127.0.0.1", port, SOCK_STREAM), .events = POLLIN};
+		check(ask_bytes(p[i].fd, true, query, len, answer) > 12, "connection %zu of %s is not served", i + 1, address);
+	}
+}
+
+/* How many of them the server has ended, when one of them has been. */
+static unsigned count_ended(struct pollfd *p, size_t n)
+{
 	unsigned ended = 0;
 
-	for (size_t i = 0; i < 257; i++) {
-		p[i] = (struct pollfd){.fd = connect_to(&places[0], true), .events = POLLIN};
-		check(ask_bytes(p[i].fd, true, query, len, answer) > 12, "connection %zu is not served", i + 1);
-	}
-	while (ended == 0 && poll(p, 257, PATIENCE_MS) > 0)
-		for (size_t i = 0; i < 257; i++)
+	if (poll(p, n, PATIENCE_MS) > 0)
+		for (size_t i = 0; i < n; i++)
 			ended += p[i].revents != 0;
-	check(ended == 1 && p[256].revents == 0, "%u connections were ended", ended);
-	for (size_t i = 0; i < 257; i++)
+	return ended;
+}
+
+/* The table holds 256 connections; who comes then is served, at the cost of one that has been idle. One source has at most 32,
+ * and makes room for itself. */
+static void check_full_table(void)
+{
+	static struct pollfd p[CONNECTIONS + 2];
+	size_t n = 0;
+
+	for (unsigned source = 1; n < CONNECTIONS; source++, n += PER_SOURCE)
+		open_many(p + n, PER_SOURCE, source);
+	open_many(p + n, 1, 2);
+	check(count_ended(p, n + 1) == 1, "not one connection was ended for a source that has 32");
+	check(p[PER_SOURCE].revents != 0, "the source with too many did not make room itself");
+	close(p[PER_SOURCE].fd);
+	p[PER_SOURCE].fd = -1;
+	open_many(p + n + 1, 1, 200);
+	check(count_ended(p, n + 2) == 1, "not one connection was ended when the table was full");
+	check(p[0].revents != 0 && p[n].revents == 0 && p[n + 1].revents == 0, "it was not the one that was idle for longest");
+	for (size_t i = 0; i < n + 2; i++)
 		close(p[i].fd);
 }
 
@@ -790,6 +832,8 @@ static void test_options(void)
 	stop_server(&s);
 }
 
+#include "contract_guard.h"
+
 int main(void)
 {
 	make_tmp();
@@ -806,6 +850,10 @@ int main(void)
 		test_tcp();
 		test_life();
 		test_options();
+		test_split();
+		test_cookies();
+		test_access();
+		test_limited();
 		begin_group("the end");
 	}
 	stop_server(&main_server);

@@ -117,6 +117,9 @@ static void make_tmp(void)
 	snprintf(path, sizeof(path), "%s/state", tmp);
 	if (mkdir(path, 0755) < 0)
 		give_up("mkdir");
+	snprintf(path, sizeof(path), "%s/state2", tmp);
+	if (mkdir(path, 0755) < 0)
+		give_up("mkdir");
 }
 
 /* A file in our folder, there at once and whole. */
@@ -226,16 +229,22 @@ static struct sockaddr_storage sockaddr_of(const char *address, uint16_t port, s
 	return sa;
 }
 
-/* `receive`: how much the kernel shall take for us that we have not read; 0: as it likes. */
-static int connected_with(const char *address, uint16_t port, int type, int receive)
+/* `source`: our own address, NULL: as the kernel likes. `receive`: how much it shall take for us that we have not read; 0: as it
+ * likes. */
+static int connected_with(const char *source, const char *address, uint16_t port, int type, int receive)
 {
 	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
 	socklen_t len;
-	struct sockaddr_storage sa = sockaddr_of(address, port, &len);
+	struct sockaddr_storage sa = sockaddr_of(address, port, &len), ours;
 	int fd = socket(sa.ss_family, type | SOCK_CLOEXEC, 0), one = 1;
 
 	if (receive > 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	if (source != NULL) {
+		ours = sockaddr_of(source, 0, &len);
+		if (bind(fd, (struct sockaddr *)&ours, len) < 0)
+			give_up(source);
+	}
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, len) < 0)
 		give_up("connect");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -246,7 +255,13 @@ static int connected_with(const char *address, uint16_t port, int type, int rece
 
 static int connected(const char *address, uint16_t port, int type)
 {
-	return connected_with(address, port, type, 0);
+	return connected_with(NULL, address, port, type, 0);
+}
+
+/* From another address of this host. */
+static int connected_from(const char *source, const char *address, uint16_t port, int type)
+{
+	return connected_with(source, address, port, type, 0);
 }
 
 /* All of them, or as many as there are before the end. */

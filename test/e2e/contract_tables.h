@@ -1,6 +1,6 @@
 /* The tables of contract.c, to be read beside the contract. Messages are hex, with 'text' between quotes; in them and in names
  *
- *     {1}   key 1 in base32    {1=} with its padding    {1^} in upper case    {1/} in base64
+ *     {1}   key 1 in base32    {1=} with its padding    {1^} in upper case    {1/} in base64    {#1110} a key by four digits of hex
  *     {xserial wg.test}        the zone's serial now, in hex
  *
  * Key n is 32 octets of the value n; 9 is the registry's own. What the zones hold stands in contract.c, write_wg() and so on.
@@ -117,7 +117,7 @@ static const struct {
 	const char *what, *query, *answer;
 } raw[] = {
     {"no question", "0100 0000 0000 0000 0000", "8101 0000 0000 0000 0000"},
-    {"no question but an OPT", "0100 0000 0000 0000 0001 " OPT_1232, "8101 0000 0000 0000 0000"},
+    {"no question but an OPT", "0100 0000 0000 0000 0001 " OPT_1232, "8101 0000 0000 0000 0001 " OPT_1232},
     {"two questions", "0100 0002 0000 0000 0000 " Q_SOA Q_SOA, "8101 0000 0000 0000 0000"},
     {"a question cut short", "0100 0001 0000 0000 0000 02 'wg'", "8101 0000 0000 0000 0000"},
     {"a compressed question", "0100 0001 0000 0000 0000 02 'wg' c00c 0006 0001", "8101 0000 0000 0000 0000"},

@@ -137,7 +137,7 @@ registry_start() {
 	chown $observer "$LAB/state"
 	lab_start wgmeetd hub "$BIN/wgmeetd" --zone $ZONE --device wghub --listen $SERVER:53 \
 		--name-server "ns1.$ZONE $SERVER" --self $SERVER:51820 --self-allowed-ips 10.9.0.1/32 --ttl 10 \
-		--user $WORKER_UID --observer-user $observer --state-directory "$LAB/state"
+		--rate-limit 0 --user $WORKER_UID --observer-user $observer --state-directory "$LAB/state"
 	server_wait wgmeetd
 }
 

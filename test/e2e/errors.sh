@@ -131,7 +131,25 @@ waits_for "wgmeetd: dump file missing" "$LAB/nowhere.*the file is not there" --d
 printf '(none)\t(none)\t0\toff\nthis\tis no peer\n' >"$LAB/wrong.dump"
 waits_for "wgmeetd: dump file wrong" 'wrong.dump:2:' --dump-file "$LAB/wrong.dump"
 
+# A state directory is made over only if nothing in it is anybody else's.
+mkdir "$LAB/home"
+: >"$LAB/home/.profile"
+chmod 755 "$LAB/home"
+wrong "wgmeetd: a state directory with another's files" 2 'another user.*other files' "$BIN/wgmeetd" "${good[@]/#$LAB\/state/$LAB/home}"
+same "it stays whose it was" 0 "$(stat -c %u "$LAB/home")"
+mkdir "$LAB/old"
+: >"$LAB/mine"
+ln "$LAB/mine" "$LAB/old/$ZONE.serial"
+chown 64999 "$LAB/old"
+lab_start first - "$BIN/wgmeetd" "${good[@]/#$LAB\/state/$LAB/old}"
+server_wait first
+same "a state directory of an earlier observer is made over" $OBSERVER_UID "$(stat -c %u "$LAB/old")"
+same "but no file that is in it, which may have another name elsewhere" 0 "$(stat -c %u "$LAB/mine")"
+lab_stop first
+
 # Capability missing.
+wrong "wgmeetd: a listener of a device" 1 'Listen = %lo needs CAP_NET_RAW' "${NOBODY[@]}" "$BIN/wgmeetd" --zone "$ZONE" \
+	--dump-file "$LAB/peers" --listen %lo:5301 --name-server "ns1.$ZONE $SERVER"
 if [ "$WG_IMPL" = kernel ]; then
 	wrong "wgmeet: no capability" 1 'setcap cap_net_admin' "${NOBODY[@]}" "$BIN/wgmeet" sync wgx "${to[@]}"
 else

@@ -65,6 +65,7 @@ configure() {
 			Listen = $SERVER:$SERVER_PORT
 			Workers = 1
 			StateDirectory = $LAB/state
+			RateLimit = 0
 		END
 		cat
 	} >"$conf.new"

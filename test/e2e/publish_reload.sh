@@ -101,11 +101,16 @@ before=$(serial)
 zone <<<'' | configure
 sed -i -e 's/^Listen.*/Listen = 127.0.0.2:5301/' -e 's/^Workers.*/Workers = 2/' "$conf"
 hup "$reread"
-matches "Listen needs a restart" 'Listen, .* need a restart' "$(log)"
+matches "Listen needs a restart" 'of Listen, .* it needs a restart' "$(log)"
 lab_wait 2 are_served "alice bob carol"
 settled "another Listen, and less peers" "$before" "alice bob carol"
 same "nobody answers at the new address" none "$(lab_in - dig +tries=1 +time=1 -p 5301 @127.0.0.2 "$ZONE" SOA |
 	grep -q status: && echo answered || echo none)"
+
+zone <<<'' | sed '/^NameServer/d' | configure
+sed -i 's/^Listen.*/Listen = 127.0.0.2:5301/' "$conf"
+hup "$reread"
+check "a name server of no name has the address where the server answers" lab_wait 2 has_record ns A "$SERVER"
 
 # ---- zones come and go ----
 
@@ -215,6 +220,27 @@ same "32 other zones: none of the old ones" 0 "$(served_zones b)"
 zone <<<'' | configure
 hup "$reread"
 check "and the usual one again" lab_wait 2 are_served "alice bob carol"
+
+# ---- a source that cannot be read ----
+
+cp "$dump" "$LAB/good"
+printf 'this\tis no peer\n' >>"$LAB/good"
+mv "$LAB/good" "$dump"
+check "a broken file is said" lab_wait 3 grep -q 'still serving what was last read' "$LAB/wgmeetd.log"
+{ zone <<<'Allow = 192.0.2.0/24'; } | configure
+hup "$reread"
+is_refused() {
+	[ "$(ask_status '' SOA)" = REFUSED ]
+}
+check "what was last read is served, but by the new rules" lab_wait 2 is_refused
+{ zone <<<"DumpFile = $LAB/good"; } | sed "\\|DumpFile = $dump|d" | configure
+printf 'this\tis no peer\n' >"$LAB/good"
+chmod 644 "$LAB/good"
+hup "$reread"
+is_not_ready() {
+	[ "$(ask_status '' SOA)" = SERVFAIL ]
+}
+check "what was read from another file is not served for one that cannot be read" lab_wait 3 is_not_ready
 
 lab_stop wgmeetd
 same "SIGTERM ends it with 0" 0 $?

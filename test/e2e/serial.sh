@@ -164,4 +164,14 @@ check "it is in the state directory" lab_wait 5 has_state $((future + 1))
 restart_server true
 same "and there after a restart" $((future + 1)) "$(serial)"
 
+# A disk that is full, and has room again.
+restart_server mount -n -t tmpfs -o "size=8k,mode=755,uid=$WORKER_UID" tmpfs "$LAB/state"
+dd if=/dev/zero of="$LAB/state/filler" bs=4k 2>/dev/null
+write_dump <<-END
+	a 198.51.100.1:5001 10.9.0.11/32 $now 1 2 off
+END
+check "a full disk is said" lab_wait 5 grep -q 'cannot keep its serial' "$LAB/wgmeetd.log"
+rm "$LAB/state/filler"
+check "with room again the serial is kept" lab_wait 5 has_state "$(serial)"
+
 e2e_done

@@ -1,0 +1,145 @@
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "log.h"
+#include "resolve.h"
+#include "suites.h"
+#include "util.h"
+
+/* A resolver that somebody took over: it says what the tests want of it. */
+
+#define QUESTIONS 2
+
+static struct lookup questions[QUESTIONS];
+static struct lookup_result got[8];
+static size_t got_len;
+
+static struct lookup_result good(uint32_t number)
+{
+	struct lookup_result result = {.number = number, .status = LOOKUP_FOUND, .allowed = "10.0.0.1/32,fd00::/64"};
+
+	result.endpoint = util_endpoint("192.0.2.1:51820");
+	result.instance = util_name("alice._wireguard._udp.wg.test");
+	return result;
+}
+
+static void on_result(const struct lookup *question, const struct lookup_result *result, void *data)
+{
+	(void)question;
+	(void)data;
+	ck_assert_uint_lt(got_len, COUNT(got));
+	got[got_len++] = *result;
+}
+
+/* Asks a list and a key; the answers are these. */
+static void ask(const struct lookup_result *results, size_t len)
+{
+	int channel[2];
+	struct resolver r = {.mark_channel = -1};
+
+	channel_pair(channel);
+	r.channel = channel[0];
+	for (size_t i = 0; i < len; i++)
+		ck_assert_int_eq(channel_send(channel[1], &results[i], sizeof(results[i]), -1), 0);
+	questions[0].kind = LOOKUP_LIST;
+	questions[1].kind = LOOKUP_KEY;
+	resolver_ask(&r, questions, QUESTIONS, on_result, NULL);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+START_TEST(what_was_asked_for_is_believed)
+{
+	struct lookup_result results[] = {good(0), good(1), good(0)};
+
+	results[0].more = 1;
+	results[2].endpoint.family = AF_UNSPEC; /* the end of a list has none */
+	ask(results, COUNT(results));
+	ck_assert_uint_eq(got_len, 3);
+	for (size_t i = 0; i < got_len; i++)
+		ck_assert_uint_eq(got[i].status, LOOKUP_FOUND);
+	ck_assert(endpoint_equal(&got[1].endpoint, &results[1].endpoint));
+}
+END_TEST
+
+/* No peer can be there, whatever the resolver says. */
+START_TEST(endpoints_are_judged_again)
+{
+	static const char *const bad[] = {"127.0.0.1:1", "224.0.0.1:1", "0.0.0.0:1", "192.0.2.1:0", "[::1]:1", "[fe80::1]:1"};
+	struct lookup_result results[] = {good(0), good(1), good(0)};
+
+	results[0].more = 1;
+	results[0].endpoint = results[1].endpoint = util_endpoint(bad[_i]);
+	ask(results, COUNT(results));
+	ck_assert_uint_eq(got[0].status, LOOKUP_BAD_ENDPOINT);
+	ck_assert_uint_eq(got[1].status, LOOKUP_BAD_ENDPOINT);
+}
+END_TEST
+
+static void another_number(struct lookup_result *result)
+{
+	result->number = QUESTIONS;
+}
+
+static void another_status(struct lookup_result *result)
+{
+	result->status = LOOKUP_STATUSES;
+}
+
+static void no_name(struct lookup_result *result)
+{
+	result->instance.wire[0] = 60;
+}
+
+static void a_name_without_an_end(struct lookup_result *result)
+{
+	result->instance.len--;
+}
+
+static void several_for_a_key(struct lookup_result *result)
+{
+	result->more = 1;
+}
+
+static void text_without_an_end(struct lookup_result *result)
+{
+	memset(result->allowed, '1', sizeof(result->allowed));
+}
+
+static void text_for_a_terminal(struct lookup_result *result)
+{
+	strcpy(result->allowed, "10.0.0.1/32\033[2J");
+}
+
+static void nothing(struct lookup_result *result)
+{
+	result->number = 0; /* the list's end, twice */
+}
+
+static void (*const lies[])(struct lookup_result *) = {another_number, another_status, no_name, a_name_without_an_end,
+    several_for_a_key, text_without_an_end, text_for_a_terminal, nothing};
+
+/* The program ends, and has done nothing of it. */
+START_TEST(a_lie_ends_the_program)
+{
+	struct lookup_result results[] = {good(0), good(1)};
+
+	lies[_i](&results[1]);
+	log_init("wgmeet", false);
+	ask(results, COUNT(results));
+}
+END_TEST
+
+Suite *suite_ask(void)
+{
+	Suite *s = suite_create("ask");
+	TCase *t = tcase_create("ask");
+
+	tcase_add_test(t, what_was_asked_for_is_believed);
+	tcase_add_loop_test(t, endpoints_are_judged_again, 0, 6);
+	tcase_add_loop_exit_test(t, a_lie_ends_the_program, EXIT_WRONG, 0, (int)COUNT(lies));
+	suite_add_tcase(s, t);
+	return s;
+}
