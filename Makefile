@@ -78,6 +78,11 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+$(BUILD)/test/clock_shim.so: test/e2e/clock_shim.c
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
 # The fuzz targets, linked to replay a corpus.
 $(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(BUILD)/test/answers.o $(COMMON) $(filter-out %/main.o,$(SERVER))
 	$(call say,LD)
@@ -93,7 +98,7 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test \
-	fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
+	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all
