@@ -1,6 +1,6 @@
 # make              build wgmeetd and wgmeet into build/
 # make demo         two peers behind two NATs find each other (installs what is missing)
-# make check        all tests (likewise)
+# make check        all tests (likewise); make check-long those that take longer
 # make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
 # make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
 #
@@ -78,7 +78,18 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-$(BUILD)/test/clock_shim.so: test/e2e/clock_shim.c
+# The judge of the answers under faults, and what it loads into the server.
+$(BUILD)/test/judge: $(filter-out %/shim.o %/shim_memory.o %/short.o,$(call objects,test/faults)) $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+$(BUILD)/test/short: $(BUILD)/test/faults/short.o $(BUILD)/test/answers.o $(COMMON) $(filter-out %/main.o,$(SERVER))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+$(BUILD)/test/shim.so $(BUILD)/test/shim_memory.so: $(BUILD)/test/%.so: test/faults/%.c
+$(BUILD)/test/clock_shim.so: $(BUILD)/test/%.so: test/e2e/%.c
+$(BUILD)/test/%.so:
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
@@ -97,7 +108,7 @@ $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test \
+tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test judge short shim.so shim_memory.so \
 	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
 
 demo: | deps-demo
@@ -107,6 +118,11 @@ demo: | deps-demo
 check: | deps-check
 	@$(MAKE) --no-print-directory tests check-layers
 	@BUILD=$(abspath $(BUILD)) test/check.sh
+
+# What takes longer: a million answers under all faults (SEED repeats a run).
+check-long: | deps-check
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) test/faults/run.sh 240 1000000 5000 $(SEED)
 
 check-resolvers: | deps-check
 	@$(MAKE) --no-print-directory all
@@ -131,7 +147,7 @@ install: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers check-resolvers deps-demo deps-check packages install clean
+.PHONY: all tests demo check check-layers check-long check-resolvers deps-demo deps-check packages install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, and in a virtual machine what needs the
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, and in a virtual machine what needs the
 # kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
@@ -25,8 +25,12 @@ run unit "$BUILD/test/unit"
 for target in query worker dump uapi netlink reply conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
+run short "$BUILD/test/short"
 run e2e test/e2e/run.sh
 run resolvers test/resolvers/resolvers.sh
+for test in run clock device; do
+	run "faults-$test" test/faults/$test.sh
+done
 run vm test/vm/test.sh
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
