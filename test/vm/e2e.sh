@@ -225,6 +225,27 @@ no_secret resolver "$resolver" "$LAB/bob.pub" "${secrets[@]}"
 kill -s CONT "$resolver"
 lab_stop wgmeet
 
+# What came in through the tunnel, and what did not. -----------------------------------------------------------
+
+lab_start tunneld hub "$BIN/wgmeetd" --zone $ZONE --device wghub --allow tunnel --listen 0.0.0.0:5353 --listen %wghub:5354 \
+	--name-server "ns1.$ZONE $SERVER" --user $WORKER_UID --observer-user $OBSERVER_UID --workers 1
+server_wait tunneld
+tunnel_status() { # NAMESPACE ADDRESS PORT [DIG-OPTION]
+	lab_in "$1" dig +tries=1 +time=3 "@$2" -p "$3" $ZONE SOA "${@:4}" |
+		awk '/status:/ { sub(/,/, "", $6); print $6; found = 1 } END { if (!found) print "none" }'
+}
+same "through the tunnel: an answer" NOERROR "$(tunnel_status alice 10.9.0.1 5353)"
+same "over TCP, too" NOERROR "$(tunnel_status alice 10.9.0.1 5353 +tcp)"
+same "not through it: none" REFUSED "$(tunnel_status alice $SERVER 5353)"
+same "nor over TCP" REFUSED "$(tunnel_status alice $SERVER 5353 +tcp)"
+same "nor to the registry itself" REFUSED "$(tunnel_status hub 10.9.0.1 5353)"
+same "a listener of the device: through it" NOERROR "$(tunnel_status alice 10.9.0.1 5354)"
+same "and not beside it" none "$(tunnel_status alice $SERVER 5354)"
+mapfile -t children < <(lab_children "${lab_pid[tunneld]}")
+rights binder "${children[-1]}" "$WORKER_UID" 0000000000002000 # CAP_NET_RAW
+lab_stop tunneld
+same "SIGTERM with a binder: exit status" 0 $?
+
 # The device goes and comes. -----------------------------------------------------------------------------------
 
 fds_before=$(fd_count "$observer")
