@@ -119,10 +119,14 @@ check: | deps-check
 	@$(MAKE) --no-print-directory tests check-layers
 	@BUILD=$(abspath $(BUILD)) test/check.sh
 
-# What takes longer: a million answers under all faults (SEED repeats a run).
+# What takes longer: a million answers under all faults (SEED repeats a run), and breaks of the code that each turn a test red.
 check-long: | deps-check
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) test/faults/run.sh 240 1000000 5000 $(SEED)
+	@$(MAKE) --no-print-directory mutants
+
+mutants: | deps-check
+	@test/mutants/run.sh
 
 check-resolvers: | deps-check
 	@$(MAKE) --no-print-directory all
@@ -147,7 +151,7 @@ install: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers check-long check-resolvers deps-demo deps-check packages install clean
+.PHONY: all tests demo check check-layers check-long check-resolvers mutants deps-demo deps-check packages install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
