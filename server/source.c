@@ -113,6 +113,7 @@ enum source_result source_start(struct source *s, struct wg_device *dev)
 enum source_result source_step(struct source *s, struct wg_device *dev)
 {
 	int r = wgdev_uapi_step(&s->uapi, dev);
+	bool going;
 
 	if (r == -EAGAIN)
 		return SOURCE_PENDING;
@@ -122,6 +123,14 @@ enum source_result source_step(struct source *s, struct wg_device *dev)
 		return SOURCE_FAILED;
 	}
 	dev->ifindex = if_nametoindex(s->conf->device); /* the daemon does not tell */
+	/* A daemon whose interface was deleted forgets its peers, and then ends: between the two they seem to be none. */
+	going = s->ifindex != 0 && dev->ifindex == 0 && s->has_peers && dev->peers_len == 0;
+	s->ifindex = dev->ifindex;
+	s->has_peers = dev->peers_len > 0;
+	if (going) {
+		snprintf(s->why, sizeof(s->why), "device %s is not there", s->conf->device);
+		return SOURCE_ABSENT;
+	}
 	return SOURCE_READ;
 }
 

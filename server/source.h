@@ -28,6 +28,8 @@ struct source {
 	char why[256]; /* after ABSENT and FAILED */
 	bool wrong;     /* the file is, in the version that was read last */
 	bool userspace; /* the device was found at a UAPI socket */
+	bool has_peers; /* there, when it was read last; */
+	unsigned ifindex; /* and its interface, 0: none in this namespace */
 };
 
 void source_init(struct source *s, const struct zone_conf *conf);

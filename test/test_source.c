@@ -357,6 +357,37 @@ START_TEST(a_daemon_that_goes_is_absent_and_read_when_it_is_back)
 }
 END_TEST
 
+#define EMPTY "private_key=" PRIVATE "\nlisten_port=51820\n"
+
+/* As wireguard-go is, for a moment, when its interface is deleted. */
+static void is_going(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	begin_userspace();
+	fd = start_userspace();
+	say(fd, ANSWER "errno=0\n\n");
+	CHILD_CHECK(source_step(&source, &dev) == SOURCE_READ && source.has_peers);
+	check_end(fd);
+	source.ifindex = 7; /* as if there had been one */
+	fd = start_userspace();
+	say(fd, EMPTY "errno=0\n\n");
+	CHILD_CHECK(source_step(&source, &dev) == SOURCE_ABSENT);
+	check_end(fd);
+	/* If it stays so, it is what it says. */
+	fd = start_userspace();
+	say(fd, EMPTY "errno=0\n\n");
+	CHILD_CHECK(source_step(&source, &dev) == SOURCE_READ && dev.peers_len == 0);
+	check_end(fd);
+}
+
+START_TEST(a_daemon_that_is_going_has_not_lost_its_peers)
+{
+	util_in_child("a_daemon_that_is_going_has_not_lost_its_peers", is_going, NULL);
+}
+END_TEST
+
 Suite *suite_source(void)
 {
 	Suite *s = suite_create("source");
@@ -378,5 +409,6 @@ Suite *suite_source(void)
 	tcase_add_test(u, an_error_in_an_answer_is_never_an_absence);
 	tcase_add_test(u, a_daemon_that_hangs_is_given_up_without_a_trace);
 	tcase_add_test(u, a_daemon_that_goes_is_absent_and_read_when_it_is_back);
+	tcase_add_test(u, a_daemon_that_is_going_has_not_lost_its_peers);
 	return s;
 }
