@@ -1,7 +1,7 @@
 #!/bin/bash
 # wgmeet browse of a zone whose peers are in lists by the first characters of their keys: each peer, and what is said of it,
-# against what the zone was made of. From Knot, whose lists come alone, and from a server that gives the peers' records with
-# them, as wgmeetd does.
+# against what the zone was made of. From Knot, whose lists come alone, from wgmeetd, which gives the peers' records with them,
+# and from a server that does so and lies when told to.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
 . "$(dirname "$0")/e2e.bash" || exit 1
@@ -219,6 +219,21 @@ is_whole "100,000 peers with their records"
 check "100,000 peers with their records: $(asked) questions" test "$(asked)" -lt 1100
 check "100,000 peers with their records: $took ms" test "$took" -lt 40000
 lab_stop crowd
+
+# The lists that wgmeetd makes of them, within all its limits.
+lab_key hub
+{
+	printf '(none)\t%s\t51820\toff\n' "$(lab_pub hub)"
+	awk '{ printf "%s\t(none)\t%s\t%s\t0\t0\t0\toff\n", $1, $3, $4 }' "$LAB/want"
+} >"$LAB/dump"
+lab_start wgmeetd - "$BIN/wgmeetd" --zone "$ZONE" --dump-file "$LAB/dump" --listen 127.0.0.1:5300 \
+	--name-server "ns1.$ZONE 127.0.0.1" --user $WORKER_UID --observer-user $OBSERVER_UID
+server_wait wgmeetd
+browse
+is_whole "wgmeetd, 100,000 peers"
+check "wgmeetd, 100,000 peers: $took ms" test "$took" -lt 40000
+lab_stop wgmeetd
+
 knot 2 100000
 browse
 is_whole "Knot, 100,000 peers" 1-3
