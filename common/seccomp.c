@@ -159,6 +159,19 @@ static const struct rule heap[] = {
     END,
 };
 
+/* is it blocking, is it passed on */
+static const struct rule flags[] = {
+    CALL_IF(fcntl, IS(1, F_GETFD)),
+    CALL_IF(fcntl, IS(1, F_SETFD)),
+    CALL_IF(fcntl, IS(1, F_GETFL)),
+    CALL_IF(fcntl, IS(1, F_SETFL)),
+    CALL_IF(fcntl64, IS(1, F_GETFD)),
+    CALL_IF(fcntl64, IS(1, F_SETFD)),
+    CALL_IF(fcntl64, IS(1, F_GETFL)),
+    CALL_IF(fcntl64, IS(1, F_SETFL)),
+    END,
+};
+
 static const struct rule files[] = {
     CALL(open),
     CALL(openat),
@@ -181,14 +194,6 @@ static const struct rule files[] = {
     CALL(faccessat2),
     CALL(readlink),
     CALL(readlinkat),
-    CALL_IF(fcntl, IS(1, F_GETFD)),
-    CALL_IF(fcntl, IS(1, F_SETFD)),
-    CALL_IF(fcntl, IS(1, F_GETFL)),
-    CALL_IF(fcntl, IS(1, F_SETFL)),
-    CALL_IF(fcntl64, IS(1, F_GETFD)),
-    CALL_IF(fcntl64, IS(1, F_SETFD)),
-    CALL_IF(fcntl64, IS(1, F_GETFL)),
-    CALL_IF(fcntl64, IS(1, F_SETFL)),
     CALL_IF(ioctl, IS(1, TCGETS)),     /* is it a terminal? */
     CALL_IF(ioctl, IS(1, TIOCGWINSZ)), /* the same */
     END,
@@ -285,14 +290,6 @@ static const struct rule resolver[] = {
     CALL(recvfrom),
     CALL(recv),
     CALL(read),
-    CALL_IF(fcntl, IS(1, F_GETFD)),
-    CALL_IF(fcntl, IS(1, F_SETFD)),
-    CALL_IF(fcntl, IS(1, F_GETFL)),
-    CALL_IF(fcntl, IS(1, F_SETFL)),
-    CALL_IF(fcntl64, IS(1, F_GETFD)),
-    CALL_IF(fcntl64, IS(1, F_SETFD)),
-    CALL_IF(fcntl64, IS(1, F_GETFL)),
-    CALL_IF(fcntl64, IS(1, F_SETFL)),
     END,
 };
 
@@ -334,12 +331,12 @@ static const struct role {
 	const char *name;
 	const struct rule *tables[TABLES];
 } roles[] = {
-    [SANDBOX_OBSERVER] = {"observer", {everyone, heap, files, local_sockets, observer}},
-    [SANDBOX_READER] = {"reader", {everyone, heap, files, local_sockets, observer}},
+    [SANDBOX_OBSERVER] = {"observer", {everyone, heap, flags, files, local_sockets, observer}},
+    [SANDBOX_READER] = {"reader", {everyone, heap, flags, files, local_sockets, observer}},
     [SANDBOX_WORKER] = {"worker", {everyone, worker}},
     [SANDBOX_BINDER] = {"binder", {everyone, binder}},
-    [SANDBOX_SETTER] = {"setter", {everyone, heap, files, local_sockets, setter}},
-    [SANDBOX_RESOLVER] = {"resolver", {everyone, heap, resolver}},
+    [SANDBOX_SETTER] = {"setter", {everyone, heap, flags, files, local_sockets, setter}},
+    [SANDBOX_RESOLVER] = {"resolver", {everyone, heap, flags, resolver}},
 };
 
 /* ---- a call that is in no table ---- */
