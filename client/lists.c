@@ -15,6 +15,7 @@
 #include "log.h"
 #include "records.h"
 #include "resolving.h"
+#include "wire.h"
 
 /* A list's answer has up to 64 KiB. More at once would pass what a slow line carries in time. Deep lists are short. */
 #define ASKING      16
@@ -40,15 +41,13 @@ void lists_start(struct resolving *r, const struct lookup *lookup)
 	records_service_name(&r->settings->zone, &l->service);
 }
 
-static void name_list(const struct lists *l, uint32_t list, struct name *out)
+/* Where a key is whose first bits, 5 for each character, are the list's number. */
+static void name_list(const struct resolving *r, uint32_t list, struct name *out)
 {
-	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-	char label[1 + RECORDS_SHARD_MAX] = "_";
-	struct name sub;
+	uint8_t key[KEY_LEN] = {0};
 
-	for (unsigned i = l->shard; i > 0; i--, list >>= 5)
-		label[i] = digits[list & 31];
-	if (!name_prepend("_sub", 4, &l->service, &sub) || !name_prepend(label, 1 + l->shard, &sub, out))
+	put32(key, list << (32 - 5 * r->lists.shard));
+	if (!records_list_name(&r->settings->zone, key, r->lists.shard, out))
 		diex("a zone without room for a list: this is a bug");
 }
 
@@ -226,7 +225,7 @@ static void continue_lists(struct resolving *r)
 	struct name name;
 
 	while (l->next < l->total && l->asking < most && l->waiting < WAITING && r->busy < IN_FLIGHT) {
-		name_list(l, l->next++, &name);
+		name_list(r, l->next++, &name);
 		ask(r, SLOT_LIST, &name);
 	}
 	if (l->next < l->total || l->asking > 0)
