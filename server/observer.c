@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <sodium/randombytes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,8 +164,8 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 	    .binder = children->binder};
 	if (getrandom(o.seed, sizeof(o.seed), 0) != (ssize_t)sizeof(o.seed))
 		die("getrandom");
+	randombytes_buf(&o.limits.secrets, sizeof(o.limits.secrets)); /* the one before the first is no secret that anybody knows */
 	publish_limits(&o, true);
-	publish_limits(&o, true); /* so that the one before is no secret that anybody knows */
 	reload_take_zones(&o, config);
 	r = links_open(on_link, &o, &links);
 	if (r < 0)
