@@ -294,10 +294,12 @@ static bool is_list(const struct query *q, const uint8_t *name)
 	before = (size_t)q->name_len - q->zone->service_len;
 	if (before == 0)
 		return q->type == DNS_PTR || q->type == DNS_ANY;
-	for (size_t i = 0; before >= 5 && i < 5; i++)
+	if (before < 5)
+		return false;
+	for (size_t i = 0; i < 5; i++)
 		if (name_lower(name[before - 5 + i]) != sub[i])
 			return false;
-	return before >= 5;
+	return true;
 }
 
 static void put_name(struct reply *r, struct query *q)
@@ -322,10 +324,12 @@ static void put_name(struct reply *r, struct query *q)
 	}
 	q->subject = name->owner_off;
 	set = find_set(q, name, q->type);
-	alias = find_set(q, name, DNS_CNAME);
-	if (set != NULL)
+	if (set != NULL) {
 		put_rrset(r, q, name, set, OWNER_IS_QUESTION);
-	else if (alias != NULL)
+		return;
+	}
+	alias = find_set(q, name, DNS_CNAME);
+	if (alias != NULL)
 		put_alias(r, q, alias);
 	else
 		put_negative(r, q);

@@ -202,7 +202,7 @@ uint64_t worker_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Waits and dispatches; while there is something to check it does a step of that in place of waiting. */
+/* Waits and dispatches; while there is something to check it does some of that in place of waiting. */
 static void turn(struct worker *w, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
