@@ -59,9 +59,8 @@ static void change_zone(struct observer *o, struct observed *z, const struct zon
 		source_init(&z->source, conf);
 		z->pending = false;
 		z->foreign = true;
-	} else if (z->published && z->have_last &&
-	    (observed_build(&z->zone, conf, &z->last) < 0 || publish_zone(o, z) < 0)) {
-		publish_not_ready(o, z);
+	} else if (z->published && z->have_last && observed_build(&z->zone, conf, &z->last) == 0) {
+		publish_zone(o, z); /* where memory is short the next read tries again, and the zone stays until then */
 	}
 	observed_forget(z);
 	z->due_ms = 0;
