@@ -286,8 +286,7 @@ cookies() {
 }
 
 check_cookies() { # WHO SAID
-	# A server that ignores cookies is as good as one that has them.
-	matches "$1: no cookie, or a good one" '^(0 0|1 1)$' "$(cookies "$2")"
+	same "$1: one cookie, and a good one" "1 1" "$(cookies "$2")"
 }
 
 check_tools() {
