@@ -325,7 +325,6 @@ unsigned config_read(struct config *config, const struct listen_list *listening,
 	const char *file;
 	int r;
 
-	memset(config, 0, sizeof(*config));
 	memset(&reading, 0, sizeof(reading));
 	config->server.rate_limit = reading.file_server.rate_limit = 200;
 	config->server.slip = reading.file_server.slip = 1;

@@ -109,8 +109,9 @@ struct config {
 	bool check, print_zone;
 };
 
-/* Reads both. What is wrong is said, all of it; returns how many errors there are. --help and --version end the program. May
- * be called again, for the file may have changed: then `listening` is where the server answers, whatever it says now. */
+/* Reads both, into a `config` that is all zero: it is large, and what is not used has no page. What is wrong is said, all of
+ * it; returns how many errors there are. --help and --version end the program. May be called again, for the file may have
+ * changed: then `listening` is where the server answers, whatever it says now. */
 unsigned config_read(struct config *config, const struct listen_list *listening, int argc, char *argv[]);
 void config_free(struct config *config);
 
