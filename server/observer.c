@@ -160,8 +160,11 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 	struct links *links = NULL;
 	int signals = open_signals(), r;
 
-	o = (struct observer){.config = config, .workers = children->workers, .workers_len = children->workers_len,
-	    .binder = children->binder};
+	/* One by one: what is never used stays zero, without a page. */
+	o.config = config;
+	o.workers = children->workers;
+	o.workers_len = children->workers_len;
+	o.binder = children->binder;
 	if (getrandom(o.seed, sizeof(o.seed), 0) != (ssize_t)sizeof(o.seed))
 		die("getrandom");
 	randombytes_buf(&o.limits.secrets, sizeof(o.limits.secrets)); /* the one before the first is no secret that anybody knows */
