@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
@@ -409,6 +410,14 @@ static void add_all(scmp_filter_ctx ctx, const struct rule *table)
 		add(ctx, table);
 }
 
+/* What compiling took from the heap goes back: each worker would keep 40 KiB of it. Later the calls for it are forbidden. */
+static void trim_heap(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 /* libseccomp would load it, too, but goes on to free() things, and that may take a call that is forbidden by then. */
 static size_t compile(const struct role *role, struct sock_filter *code, size_t cap)
 {
@@ -425,6 +434,7 @@ static size_t compile(const struct role *role, struct sock_filter *code, size_t 
 	seccomp_release(ctx);
 	size = r < 0 ? -1 : pread(fd, code, cap, 0);
 	close(fd);
+	trim_heap();
 	if (size <= 0 || (size_t)size == cap)
 		diex("seccomp: the table of the %s does not become a program", role->name);
 	return (size_t)size / sizeof(*code);
