@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sodium/utils.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #define EVENTS   64
 #define CHECK_US 1000 /* of checking before the queries have their turn again */
+#define UNMAP_STEP (512u * 1024) /* octets; some 40 us */
 
 /* What an event's number means: the channel, a listener's UDP or TCP socket, or (TCP_EVENT and up) a connection. */
 #define CHANNEL_EVENT UINT64_C(0)
@@ -29,6 +31,10 @@ struct worker {
 	const struct snapshot *by_number[ANSWER_ZONES];
 	struct snapshot_check coming[ANSWER_ZONES]; /* being checked */
 	const struct snapshot *next[ANSWER_ZONES];  /* the newest that waits for that */
+	struct leaving {
+		uint8_t *at;
+		size_t len;
+	} leaving[ANSWER_ZONES]; /* what is left of one that was replaced */
 	size_t checks_at; /* the zone whose turn it is to be checked */
 	struct counters counters;
 };
@@ -81,11 +87,27 @@ static void point(struct worker *w)
 			die("setsockopt IP_PKTINFO");
 }
 
+/* What was replaced goes in steps, too: to unmap a million peers takes the kernel several milliseconds. */
+static void unmap_step(struct leaving *l, size_t most)
+{
+	size_t len = l->len < most ? l->len : most;
+
+	if (len == 0)
+		return;
+	munmap(l->at, len);
+	l->at += len;
+	l->len -= len;
+}
+
 static void serve_zone(struct worker *w, size_t zone, const struct snapshot *s)
 {
-	snapshot_unmap(w->by_number[zone]);
+	const struct snapshot *old = w->by_number[zone];
+
 	w->by_number[zone] = s;
 	point(w);
+	unmap_step(&w->leaving[zone], SIZE_MAX);
+	if (old != NULL)
+		w->leaving[zone] = (struct leaving){.at = (void *)old, .len = old->size};
 }
 
 /* What was not looked at to its end is not served. One that is being looked at is finished, however often newer ones come. */
@@ -128,25 +150,45 @@ static struct snapshot_check *find_check(struct worker *w)
 	return NULL;
 }
 
-/* Steps of checks, for as long as queries may wait. False: there was nothing to check. */
-static bool check_coming(struct worker *w)
+static bool check_step(struct worker *w)
 {
 	struct snapshot_check *c = find_check(w);
-	uint64_t until_us;
+	int r;
 
 	if (c == NULL)
 		return false;
-	for (until_us = now_us() + CHECK_US; c != NULL && now_us() < until_us; c = find_check(w)) {
-		int r = snapshot_check_step(c);
+	r = snapshot_check_step(c);
+	if (r < 0)
+		die_of_snapshot(r);
+	if (r == 0) {
+		serve_zone(w, w->checks_at, c->s);
+		c->s = NULL;
+		w->checks_at = (w->checks_at + 1) % ANSWER_ZONES;
+	}
+	return true;
+}
 
-		if (r < 0)
-			die_of_snapshot(r);
-		if (r == 0) {
-			serve_zone(w, w->checks_at, c->s);
-			c->s = NULL;
-			w->checks_at = (w->checks_at + 1) % ANSWER_ZONES;
+/* False: there was nothing to do. */
+static bool step(struct worker *w)
+{
+	for (size_t i = 0; i < ANSWER_ZONES; i++) {
+		if (w->leaving[i].len > 0) {
+			unmap_step(&w->leaving[i], UNMAP_STEP);
+			return true;
 		}
 	}
+	return check_step(w);
+}
+
+/* Steps of old snapshots and new ones, for as long as queries may wait. False: there was nothing to do. */
+static bool take_steps(struct worker *w)
+{
+	uint64_t until_us;
+
+	if (!step(w))
+		return false;
+	for (until_us = now_us() + CHECK_US; now_us() < until_us && step(w);)
+		;
 	return true;
 }
 
@@ -202,11 +244,11 @@ uint64_t worker_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Waits and dispatches; while there is something to check it does some of that in place of waiting. */
+/* Waits and dispatches; while there is something to check or to unmap it does some of that in place of waiting. */
 static void turn(struct worker *w, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
-	bool busy = check_coming(w);
+	bool busy = take_steps(w);
 	int n = epoll_wait(w->epoll, events, EVENTS, busy ? 0 : timeout_ms);
 	struct timespec now;
 
