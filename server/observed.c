@@ -19,6 +19,8 @@
  * it, so at last it is asked again. */
 #define AGAIN_MS 30000
 
+#define LET_GO_MS 1000 /* that the workers have to take a snapshot before the one before it goes */
+
 #define SAY_MS   10000 /* between two lines about the number of peers */
 #define SELF_MAX 8     /* addresses of Self = auto */
 
@@ -178,6 +180,8 @@ static void start(struct observer *o, struct observed *z)
 	int64_t started_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
 
 	z->asked_ms = observed_now_ms();
+	if (z->asked_ms - z->published_ms >= LET_GO_MS)
+		publish_let_go(z);
 	on_result(o, z, source_start(&z->source, &z->dev));
 	end_of_turn(o, z, started_us);
 }

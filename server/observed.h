@@ -31,6 +31,8 @@ struct observed {
 	uint8_t hash[ZONE_HASH];  /* of what the serial stands for */
 	uint8_t rules[ZONE_HASH]; /* that are published */
 	int snapshot;            /* the newest, kept for a worker that is busy */
+	int previous;            /* and the one before it, for a while, see publish_let_go() */
+	int64_t published_ms;
 	uint64_t generation;
 	uint64_t *sent; /* to each worker */
 };
@@ -62,6 +64,9 @@ void publish_limits(struct observer *o, bool roll);
 void publish_nothing(struct observer *o, struct observed *z);
 void publish_not_ready(struct observer *o, struct observed *z);
 int publish_zone(struct observer *o, struct observed *z);
+/* Whoever is the last to hold a snapshot pays for giving its memory back, and that shall be no worker: so the observer holds
+ * it until they have another. */
+void publish_let_go(struct observed *z);
 /* The listeners with a device follow it. */
 void publish_devices(struct observer *o);
 /* Waits until every worker has all of it; dies if one does not take it. */

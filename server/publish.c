@@ -135,12 +135,20 @@ void publish_devices(struct observer *o)
 	}
 }
 
+void publish_let_go(struct observed *z)
+{
+	if (z->previous >= 0)
+		close(z->previous);
+	z->previous = -1;
+}
+
 /* Takes the descriptor of a snapshot. */
 static void publish(struct observer *o, struct observed *z, int fd)
 {
-	if (z->snapshot >= 0)
-		close(z->snapshot);
+	publish_let_go(z);
+	z->previous = z->snapshot;
 	z->snapshot = fd;
+	z->published_ms = observed_now_ms();
 	z->generation++;
 	hand_over_to_all(o);
 }

@@ -11,7 +11,7 @@ static void add_zone(struct observer *o, struct observed *z, const struct zone_c
 	z->conf = conf;
 	name_to_text(&conf->name, z->text);
 	source_init(&z->source, conf);
-	z->snapshot = -1;
+	z->snapshot = z->previous = -1;
 	z->sent = calloc(o->workers_len, sizeof(*z->sent));
 	if (z->sent == NULL)
 		die("out of memory");
@@ -89,6 +89,9 @@ void reload_take_zones(struct observer *o, const struct config *new)
 		if (o->zones[i].in_use && find_conf(new, &o->zones[i].conf->name) == NULL)
 			remove_zone(o, &o->zones[i]);
 	publish_flush(o); /* a place is free when no worker remembers who had it */
+	for (size_t i = 0; i < CONFIG_ZONES; i++)
+		if (o->zones[i].sent != NULL && !o->zones[i].in_use)
+			publish_let_go(&o->zones[i]);
 	for (size_t i = 0; i < new->zones_len; i++) {
 		struct observed *z = find_zone(o, &new->zones[i].name);
 
