@@ -15,7 +15,7 @@
 #include "rrl.h"
 
 #define EVENTS   64
-#define CHECK_US 1000 /* of checking before the queries have their turn again */
+#define CHECK_US 250 /* of checking before the queries have their turn again */
 #define UNMAP_STEP (512u * 1024) /* octets; some 40 us */
 
 /* What an event's number means: the channel, a listener's UDP or TCP socket, or (TCP_EVENT and up) a connection. */
