@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_fresh(const struct wg_peer *peer, uint64_t now_s)
@@ -36,17 +38,67 @@ struct plan plan_peer(const struct wg_peer *peer, const struct endpoint *publish
 	return plan;
 }
 
-bool plan_is_in_tunnel(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len,
-    const struct endpoint *ep)
+/* Without the bits behind the prefix. */
+static struct wg_allowedip network_of(const struct wg_allowedip *ip)
+{
+	struct wg_allowedip net = *ip;
+
+	for (unsigned i = net.cidr; i < 8 * sizeof(net.addr); i++)
+		net.addr[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+	return net;
+}
+
+/* A network comes before those within it. */
+static int by_address(const void *a, const void *b)
+{
+	const struct wg_allowedip *x = a, *y = b;
+	int d = x->family - y->family;
+
+	if (d == 0)
+		d = memcmp(x->addr, y->addr, sizeof(x->addr));
+	return d != 0 ? d : x->cidr - y->cidr;
+}
+
+int plan_tunnel_build(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len, struct plan_tunnel *out)
+{
+	struct wg_allowedip *nets = calloc(dev->allowed_len + own_len + 1, sizeof(*nets));
+	size_t n = 0, kept = 0;
+
+	if (nets == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < dev->allowed_len; i++)
+		if (dev->allowed[i].cidr > 1)
+			nets[n++] = network_of(&dev->allowed[i]);
+	for (size_t i = 0; i < own_len; i++)
+		nets[n++] = network_of(&own[i]);
+	qsort(nets, n, sizeof(*nets), by_address);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || !allowedip_is_within(&nets[i], &nets[kept - 1]))
+			nets[kept++] = nets[i];
+	*out = (struct plan_tunnel){.nets = nets, .len = kept};
+	return 0;
+}
+
+bool plan_tunnel_has(const struct plan_tunnel *tunnel, const struct endpoint *ep)
 {
 	struct wg_allowedip host = {.family = ep->family, .cidr = ep->family == AF_INET ? 32 : 128};
+	size_t from = 0, to = tunnel->len;
 
 	memcpy(host.addr, ep->addr, sizeof(host.addr));
-	for (size_t i = 0; i < dev->allowed_len; i++)
-		if (dev->allowed[i].cidr > 1 && allowedip_is_within(&host, &dev->allowed[i]))
-			return true;
-	for (size_t i = 0; i < own_len; i++)
-		if (allowedip_is_within(&host, &own[i]))
-			return true;
-	return false;
+	/* The last network that does not begin behind it. */
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (by_address(&tunnel->nets[middle], &host) <= 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from > 0 && allowedip_is_within(&host, &tunnel->nets[from - 1]);
+}
+
+void plan_tunnel_free(struct plan_tunnel *tunnel)
+{
+	free(tunnel->nets);
+	*tunnel = (struct plan_tunnel){0};
 }

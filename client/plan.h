@@ -34,9 +34,17 @@ struct plan {
 /* `published` is what DNS says; `peer` what the device said. */
 struct plan plan_peer(const struct wg_peer *peer, const struct endpoint *published, const struct plan_options *options);
 
-/* Would the device carry packets to that address itself, to a peer or to one of its own networks? Then they would go round in circles. Default routes and their
- * halves do not count: who has them has also seen to it that WireGuard's own packets go elsewhere. */
-bool plan_is_in_tunnel(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len,
-    const struct endpoint *ep);
+/* The networks that the device carries itself, to a peer or as its own. What is sent to an endpoint in there would go round in
+ * circles. Default routes and their halves do not count: who has them has also seen to it that WireGuard's own packets go
+ * elsewhere. In order, and none within another. */
+struct plan_tunnel {
+	struct wg_allowedip *nets;
+	size_t len;
+};
+
+/* 0 or -ENOMEM. */
+int plan_tunnel_build(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len, struct plan_tunnel *out);
+bool plan_tunnel_has(const struct plan_tunnel *tunnel, const struct endpoint *ep);
+void plan_tunnel_free(struct plan_tunnel *tunnel);
 
 #endif

@@ -7,9 +7,13 @@
 #include "log.h"
 #include "sandbox.h"
 
+#define NETWORKS 16 /* of the device's own that count */
+
 void session_start(struct session *s)
 {
+	struct wg_allowedip own[NETWORKS];
 	struct sandbox_user owner;
+	size_t own_len;
 	bool userspace = s->settings.device[0] != '\0' && wgdev_uapi_owner(s->settings.device, &owner.uid, &owner.gid);
 
 	log_init("wgmeet", s->settings.verbose);
@@ -19,7 +23,9 @@ void session_start(struct session *s)
 	    .keepalive_s = (uint16_t)s->settings.keepalive_s};
 	if (s->settings.device[0] != '\0')
 		device_open(&s->device, s->settings.device, s->settings.family, &s->dev);
-	s->own_len = s->settings.device[0] != '\0' ? device_networks(&s->device, s->own, SESSION_NETWORKS) : 0;
+	own_len = s->settings.device[0] != '\0' ? device_networks(&s->device, own, NETWORKS) : 0;
+	if (plan_tunnel_build(&s->dev, own, own_len, &s->tunnel) < 0)
+		die("out of memory");
 }
 
 struct looking {
@@ -34,7 +40,7 @@ static void on_result(const struct lookup *question, const struct lookup_result 
 	const struct looking *l = data;
 	struct lookup_result judged = *result;
 
-	if (judged.status == LOOKUP_FOUND && plan_is_in_tunnel(&l->s->dev, l->s->own, l->s->own_len, &judged.endpoint))
+	if (judged.status == LOOKUP_FOUND && plan_tunnel_has(&l->s->tunnel, &judged.endpoint))
 		judged.status = LOOKUP_IN_TUNNEL;
 	l->fn(l->s, l->peer_of[question->number], &judged, l->data);
 }
@@ -64,5 +70,6 @@ void session_end(struct session *s)
 {
 	resolver_stop(&s->resolver);
 	device_close(&s->device);
+	plan_tunnel_free(&s->tunnel);
 	wgdev_free(&s->dev);
 }

@@ -9,19 +9,14 @@
 #include "plan.h"
 #include "resolve.h"
 
-#define SESSION_NETWORKS 16
-
 struct session {
 	struct settings settings;
 	struct resolver resolver;
 	struct device device;
 	struct wg_device dev;
 	struct plan_options options;
-	struct wg_allowedip own[SESSION_NETWORKS]; /* the device's own networks */
-	size_t own_len;
+	struct plan_tunnel tunnel;
 };
-
-
 
 /* The resolver is forked before the device is read: it shall never have had a secret in its memory. Without a device in the
  * settings there is none. */

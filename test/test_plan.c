@@ -1,4 +1,5 @@
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan.h"
@@ -217,6 +218,18 @@ static const struct {
     {"10.0.0.0/8", "[::ffff:10.0.0.1]:1", true}, /* is an IPv4 one */
 };
 
+static bool is_in_tunnel(const struct wg_device *dev, const struct wg_allowedip *own, size_t own_len,
+    const struct endpoint *ep)
+{
+	struct plan_tunnel tunnel;
+	bool in;
+
+	ck_assert_int_eq(plan_tunnel_build(dev, own, own_len, &tunnel), 0);
+	in = plan_tunnel_has(&tunnel, ep);
+	plan_tunnel_free(&tunnel);
+	return in;
+}
+
 START_TEST(an_address_that_the_device_carries_is_in_the_tunnel)
 {
 	struct endpoint ep = at(tunnels[_i].endpoint);
@@ -225,7 +238,7 @@ START_TEST(an_address_that_the_device_carries_is_in_the_tunnel)
 	util_add_peer(&dev, 1, NULL, "192.0.2.0/24");
 	util_add_peer(&dev, 2, NULL, tunnels[_i].allowed); /* whichever peer has it */
 	util_add_peer(&dev, 3, NULL, "fd99::/16");
-	ck_assert_msg(plan_is_in_tunnel(&dev, NULL, 0, &ep) == tunnels[_i].in, "%s in %s", tunnels[_i].endpoint, tunnels[_i].allowed);
+	ck_assert_msg(is_in_tunnel(&dev, NULL, 0, &ep) == tunnels[_i].in, "%s in %s", tunnels[_i].endpoint, tunnels[_i].allowed);
 	wgdev_free(&dev);
 }
 END_TEST
@@ -237,8 +250,8 @@ START_TEST(the_devices_own_networks_are_in_the_tunnel_too)
 	struct endpoint in = at("10.20.0.200:7"), out = at("10.21.0.1:7");
 
 	ck_assert(allowedip_from_text("10.20.0.1/16", &own));
-	ck_assert(plan_is_in_tunnel(&dev, &own, 1, &in));
-	ck_assert(!plan_is_in_tunnel(&dev, &own, 1, &out));
+	ck_assert(is_in_tunnel(&dev, &own, 1, &in));
+	ck_assert(!is_in_tunnel(&dev, &own, 1, &out));
 }
 END_TEST
 
@@ -247,9 +260,50 @@ START_TEST(no_endpoint_is_in_no_tunnel)
 	struct endpoint none = {0};
 	struct wg_device dev = {0};
 
-	ck_assert(!plan_is_in_tunnel(&dev, NULL, 0, &none));
+	ck_assert(!is_in_tunnel(&dev, NULL, 0, &none));
 	util_add_peer(&dev, 1, NULL, "0.0.0.0/8,::/8");
-	ck_assert(!plan_is_in_tunnel(&dev, NULL, 0, &none));
+	ck_assert(!is_in_tunnel(&dev, NULL, 0, &none));
+	wgdev_free(&dev);
+}
+END_TEST
+
+/* Against the plain way: look at each of them. */
+START_TEST(many_networks_within_each_other)
+{
+	struct wg_device dev = {0};
+	struct plan_tunnel tunnel;
+	unsigned seed = 1, found = 0;
+
+	util_add_peer(&dev, 1, NULL, "192.0.2.0/24");
+	for (int i = 0; i < 500; i++) {
+		struct wg_allowedip ip = {.family = i % 2 == 0 ? AF_INET : AF_INET6, .cidr = (uint8_t)(2 + rand_r(&seed) % 31)};
+
+		ip.addr[0] = (uint8_t)(rand_r(&seed) % 4 * 64);
+		ip.addr[1] = (uint8_t)rand_r(&seed);
+		ip.addr[2] = (uint8_t)(rand_r(&seed) % 8);
+		ck_assert_int_eq(wgdev_add_allowedip(&dev, &ip), 0);
+	}
+	/* Not those that are wide enough to hide the others. */
+	for (size_t i = 0; i < dev.allowed_len; i++)
+		if (dev.allowed[i].cidr < 12)
+			dev.allowed[i].cidr = (uint8_t)(dev.allowed[i].cidr + 12);
+	ck_assert_int_eq(plan_tunnel_build(&dev, NULL, 0, &tunnel), 0);
+	for (int i = 0; i < 20000; i++) {
+		struct endpoint ep = {.family = i % 2 == 0 ? AF_INET : AF_INET6, .port = 1};
+		struct wg_allowedip host = {.family = ep.family, .cidr = i % 2 == 0 ? 32 : 128};
+		bool in = false;
+
+		ep.addr[0] = host.addr[0] = (uint8_t)(rand_r(&seed) % 4 * 64);
+		ep.addr[1] = host.addr[1] = (uint8_t)rand_r(&seed);
+		ep.addr[2] = host.addr[2] = (uint8_t)(rand_r(&seed) % 8);
+		ep.addr[3] = host.addr[3] = (uint8_t)(rand_r(&seed) % 2);
+		for (size_t k = 0; !in && k < dev.allowed_len; k++)
+			in = allowedip_is_within(&host, &dev.allowed[k]);
+		found += in;
+		ck_assert(plan_tunnel_has(&tunnel, &ep) == in);
+	}
+	ck_assert(found > 2000 && found < 18000);
+	plan_tunnel_free(&tunnel);
 	wgdev_free(&dev);
 }
 END_TEST
@@ -272,6 +326,8 @@ Suite *suite_plan(void)
 	tcase_add_test(t, the_first_and_the_last_second_count);
 	tcase_add_loop_test(t, an_address_that_the_device_carries_is_in_the_tunnel, 0, (int)COUNT(tunnels));
 	tcase_add_test(t, no_endpoint_is_in_no_tunnel);
+	tcase_add_test(t, many_networks_within_each_other);
+	tcase_add_test(t, many_networks_within_each_other);
 	tcase_add_test(t, the_devices_own_networks_are_in_the_tunnel_too);
 	suite_add_tcase(s, t);
 	return s;
