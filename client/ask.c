@@ -81,7 +81,8 @@ static void mark_socket(const struct resolver *r)
 		diex("the resolver is gone");
 }
 
-void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result_fn, void *data)
+void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result_fn, resolver_wait_fn *on_wait,
+    void *data)
 {
 	struct asking a = {.r = r, .questions = questions, .n = n, .fn = on_result_fn, .data = data,
 	    .answered = calloc(n + 1, sizeof(bool))};
@@ -95,6 +96,8 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 
 		if (a.next < n)
 			p[0].events |= POLLOUT;
+		if (on_wait != NULL)
+			on_wait(data);
 		switch (poll(p, 2, SILENCE_MS)) {
 		case 0:
 			diex("the resolver says nothing: this is a bug");

@@ -191,7 +191,7 @@ static int run(struct session *s, struct lookup *question)
 	bool problems;
 
 	session_start(s);
-	resolver_ask(&s->resolver, question, 1, on_result, &f);
+	resolver_ask(&s->resolver, question, 1, on_result, NULL, &f);
 	sort(&f);
 	sort_device_keys(&f);
 	problems = f.end.status != LOOKUP_FOUND;

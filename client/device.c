@@ -67,16 +67,36 @@ static int changed(const struct device *d, int r)
 	return r;
 }
 
-int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep)
+static int set_endpoint(struct device *d, const struct wg_change *c)
 {
-	return changed(d, d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, key, ep) :
-	                                      wgdev_uapi_set_endpoint(d->name, TIMEOUT_MS, key, ep));
+	struct wg_change part = *c;
+
+	part.keepalive_s = 0;
+	return changed(d, d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, c->public_key, &c->endpoint) :
+	                                      wgdev_uapi_set(d->name, TIMEOUT_MS, &part, 1));
 }
 
-int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s)
+static int kick(struct device *d, const struct wg_change *c)
 {
-	return changed(d, d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, key, keepalive_s) :
-	                                      wgdev_uapi_kick(d->name, TIMEOUT_MS, key, keepalive_s));
+	struct wg_change part = *c;
+
+	part.endpoint.family = AF_UNSPEC;
+	return changed(d, d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, c->public_key, c->keepalive_s) :
+	                                      wgdev_uapi_set(d->name, TIMEOUT_MS, &part, 1));
+}
+
+void device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out)
+{
+	memset(out, 0, n * sizeof(*out));
+	/* A daemon takes many at once for the price of one. If it does not take one of them, it does not say which. */
+	if (d->kernel == NULL && changed(d, wgdev_uapi_set(d->name, TIMEOUT_MS, changes, n)) == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].endpoint.family != AF_UNSPEC)
+			out[i].set = set_endpoint(d, &changes[i]);
+		if (changes[i].keepalive_s != 0 && out[i].set == 0)
+			out[i].kick = kick(d, &changes[i]);
+	}
 }
 
 /* An address that WireGuard routes to the peer: of the narrowest prefix, the least likely to be another's in part; the

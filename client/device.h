@@ -13,11 +13,18 @@ struct device {
 /* Opens and reads it. Both die with a message that says what to do: no such device, no capability. */
 void device_open(struct device *d, const char *name, const char *family, struct wg_device *dev);
 void device_read(struct device *d, struct wg_device *dev);
-/* 0 or -errno; dies if the device's daemon does not answer. */
-int device_set_endpoint(struct device *d, const uint8_t key[KEY_LEN], const struct endpoint *ep);
-/* Makes WireGuard send to the peer at once, by its keepalive going from 0 to keepalive_s. */
-int device_kick(struct device *d, const uint8_t key[KEY_LEN], uint16_t keepalive_s);
-/* The same for a peer without a keepalive: an empty packet to one of its allowed IPs, through the device. -EADDRNOTAVAIL:
+
+#define DEVICE_CHANGES WGDEV_UAPI_CHANGES
+
+/* What became of a change: 0 or -errno. A peer whose endpoint was not set is not kicked. */
+struct device_changed {
+	int set, kick;
+};
+
+/* Makes n changes, at most DEVICE_CHANGES. That a keepalive goes from 0 to N makes WireGuard send to the peer at once. Dies if
+ * the device's daemon does not answer. */
+void device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out);
+/* Makes WireGuard send to a peer without a keepalive: an empty packet to one of its allowed IPs, through the device. -EADDRNOTAVAIL:
  * it has none. */
 int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len);
 /* The networks of the device's own addresses. Returns how many, at most cap. */

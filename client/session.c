@@ -32,6 +32,7 @@ struct looking {
 	struct session *s;
 	size_t *peer_of; /* the question's */
 	session_fn *fn;
+	session_wait_fn *on_wait;
 	void *data;
 };
 
@@ -45,10 +46,18 @@ static void on_result(const struct lookup *question, const struct lookup_result 
 	l->fn(l->s, l->peer_of[question->number], &judged, l->data);
 }
 
-void session_lookup(struct session *s, bool all, session_fn *fn, void *data)
+static void on_wait(void *data)
+{
+	const struct looking *l = data;
+
+	if (l->on_wait != NULL)
+		l->on_wait(l->s, l->data);
+}
+
+void session_lookup(struct session *s, bool all, session_fn *fn, session_wait_fn *on_wait_fn, void *data)
 {
 	struct lookup *questions = calloc(s->dev.peers_len + 1, sizeof(*questions));
-	struct looking l = {.s = s, .fn = fn, .data = data, .peer_of = calloc(s->dev.peers_len + 1, sizeof(size_t))};
+	struct looking l = {.s = s, .fn = fn, .on_wait = on_wait_fn, .data = data, .peer_of = calloc(s->dev.peers_len + 1, sizeof(size_t))};
 	size_t n = 0;
 
 	if (questions == NULL || l.peer_of == NULL)
@@ -61,7 +70,7 @@ void session_lookup(struct session *s, bool all, session_fn *fn, void *data)
 		memcpy(questions[n].key, s->dev.peers[i].public_key, KEY_LEN);
 		l.peer_of[n++] = i;
 	}
-	resolver_ask(&s->resolver, questions, n, on_result, &l);
+	resolver_ask(&s->resolver, questions, n, on_result, on_wait, &l);
 	free(questions);
 	free(l.peer_of);
 }

@@ -22,9 +22,11 @@ struct session {
  * settings there is none. */
 void session_start(struct session *s);
 
-/* Looks up all peers, or those that plan_wants_lookup() names; an endpoint inside the tunnel is none. */
+/* Looks up all peers, or those that plan_wants_lookup() names; an endpoint inside the tunnel is none. on_wait, which may be
+ * NULL, is called when all results were given that there are so far. */
 typedef void session_fn(struct session *s, size_t peer, const struct lookup_result *result, void *data);
-void session_lookup(struct session *s, bool all, session_fn *fn, void *data);
+typedef void session_wait_fn(struct session *s, void *data);
+void session_lookup(struct session *s, bool all, session_fn *fn, session_wait_fn *on_wait, void *data);
 
 void session_end(struct session *s);
 

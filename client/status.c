@@ -89,7 +89,7 @@ int status_main(int argc, char *argv[])
 	t.results = calloc(s.dev.peers_len + 1, sizeof(*t.results));
 	if (t.results == NULL)
 		die("out of memory");
-	session_lookup(&s, true, on_result, &t);
+	session_lookup(&s, true, on_result, NULL, &t);
 	for (size_t i = 0; i < s.dev.peers_len; i++) {
 		problems |= is_problem(&t.results[i]);
 		if (s.settings.json)

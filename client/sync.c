@@ -12,11 +12,22 @@
 
 #define SAY_EACH 5 /* problems of one kind that are said peer by peer; the rest are counted */
 
+#define NO_KICK "%s: %s: cannot start a handshake: %s"
+
+/* A peer whose change waits for those of others: one is as dear as many. */
+struct pending {
+	size_t peer;
+	struct plan plan;
+	struct endpoint to;
+};
+
 struct sync {
 	struct endpoint *set; /* for each peer of the device: what it was given; AF_UNSPEC: nothing */
 	unsigned problems, changes, by_status[LOOKUP_STATUSES];
 	unsigned same, waiting; /* peers that have DNS's endpoint: of those without a handshake so far */
 	json_t *json_changes, *json_problems; /* NULL: for people */
+	struct pending pending[DEVICE_CHANGES];
+	size_t pending_len;
 };
 
 static const char *peer_text(const struct session *s, size_t i)
@@ -90,24 +101,61 @@ static void say_change(const struct session *s, struct sync *y, size_t i, const 
 		    s->settings.dry_run ? " (not done: --dry-run)" : "");
 }
 
-static void kick(struct session *s, size_t i, const struct plan *plan)
+static void poke(struct session *s, size_t i)
 {
 	const struct wg_peer *peer = &s->dev.peers[i];
-	int r = 0;
+	int r = device_poke(&s->device, s->dev.allowed + peer->allowed_off, peer->allowed_len);
 
-	if (plan->kick == PLAN_KEEPALIVE)
-		r = device_kick(&s->device, peer->public_key, plan->keepalive_s);
-	else if (plan->kick == PLAN_PACKET)
-		r = device_poke(&s->device, s->dev.allowed + peer->allowed_off, peer->allowed_len);
-	if (r < 0) /* the endpoint is set, and the next packet makes the handshake */
-		debug("%s: %s: cannot start a handshake: %s", s->settings.device, peer_text(s, i), strerror(-r));
+	if (r < 0)
+		debug(NO_KICK, s->settings.device, peer_text(s, i), strerror(-r));
+}
+
+/* What became of a change that was made. */
+static void on_change(struct session *s, struct sync *y, const struct pending *p, const struct device_changed *changed)
+{
+	if (changed->set < 0) {
+		problem(s, y, p->peer, "not-set",
+		    changed->set == -EPERM ? "may not set the endpoint: CAP_NET_ADMIN is missing" : strerror(-changed->set), true);
+		return;
+	}
+	if (p->plan.set_endpoint) {
+		y->set[p->peer] = p->to;
+		say_change(s, y, p->peer, &p->to, p->plan.kick);
+	}
+	if (p->plan.kick == PLAN_PACKET)
+		poke(s, p->peer);
+	else if (changed->kick < 0) /* the endpoint is set, and the next packet makes the handshake */
+		debug(NO_KICK, s->settings.device, peer_text(s, p->peer), strerror(-changed->kick));
+}
+
+/* All that is pending, at once. */
+static void change_device(struct session *s, void *data)
+{
+	struct sync *y = data;
+	struct wg_change changes[DEVICE_CHANGES];
+	struct device_changed changed[DEVICE_CHANGES] = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < y->pending_len; i++) {
+		const struct pending *p = &y->pending[i];
+
+		changes[i] = (struct wg_change){.keepalive_s = p->plan.kick == PLAN_KEEPALIVE ? p->plan.keepalive_s : 0};
+		memcpy(changes[i].public_key, s->dev.peers[p->peer].public_key, KEY_LEN);
+		if (p->plan.set_endpoint)
+			changes[i].endpoint = p->to;
+		n += p->plan.set_endpoint || changes[i].keepalive_s != 0;
+	}
+	if (n > 0)
+		device_change(&s->device, changes, y->pending_len, changed);
+	for (size_t i = 0; i < y->pending_len; i++)
+		on_change(s, y, &y->pending[i], &changed[i]);
+	y->pending_len = 0;
 }
 
 static void apply(struct session *s, struct sync *y, size_t i, const struct lookup_result *result)
 {
 	const struct wg_peer *peer = &s->dev.peers[i];
 	struct plan plan = plan_peer(peer, &result->endpoint, &s->options);
-	int r;
 
 	if (result->unroutable > 0)
 		debug("%s: %s: passed over %u address%s that this host has no route to", s->settings.device, peer_text(s, i),
@@ -117,19 +165,13 @@ static void apply(struct session *s, struct sync *y, size_t i, const struct look
 		y->waiting += peer->last_handshake_s == 0;
 		debug("%s: %s: %s", s->settings.device, peer_text(s, i), plan.why);
 	}
-	if (plan.set_endpoint && !s->settings.dry_run) {
-		r = device_set_endpoint(&s->device, peer->public_key, &result->endpoint);
-		if (r < 0) {
-			problem(s, y, i, "not-set",
-			    r == -EPERM ? "may not set the endpoint: CAP_NET_ADMIN is missing" : strerror(-r), true);
-			return;
-		}
-		y->set[i] = result->endpoint;
-	}
-	if (plan.set_endpoint)
+	if (s->settings.dry_run && plan.set_endpoint)
 		say_change(s, y, i, &result->endpoint, plan.kick);
-	if (!s->settings.dry_run)
-		kick(s, i, &plan);
+	if (s->settings.dry_run || (!plan.set_endpoint && plan.kick == PLAN_NO_KICK))
+		return;
+	y->pending[y->pending_len++] = (struct pending){.peer = i, .plan = plan, .to = result->endpoint};
+	if (y->pending_len == DEVICE_CHANGES)
+		change_device(s, y);
 }
 
 static void on_result(struct session *s, size_t i, const struct lookup_result *result, void *data)
@@ -195,7 +237,7 @@ int sync_main(int argc, char *argv[])
 	static const struct settings_usage usage = {.text = "wgmeet sync DEVICE [OPTION...]", .needs_device = true,
 	    .changes_device = true};
 	static struct session s;
-	struct sync y = {0};
+	static struct sync y;
 	size_t fresh;
 
 	settings_read(&s.settings, argc, argv, &usage);
@@ -210,7 +252,8 @@ int sync_main(int argc, char *argv[])
 	if (s.dev.peers_len > 0 && !device_is_up(&s.device))
 		warnx("%s is down: no handshake can begin before `ip link set %s up`", s.settings.device, s.settings.device);
 	fresh = count_fresh(&s);
-	session_lookup(&s, false, on_result, &y);
+	session_lookup(&s, false, on_result, change_device, &y);
+	change_device(&s, &y);
 	if (y.changes > 0 && !s.settings.dry_run)
 		confirm(&s, &y);
 	say_rest(&s, &y);

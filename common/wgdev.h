@@ -62,6 +62,13 @@ const struct wg_peer *wgdev_find_peer(const struct wg_device *dev, const uint8_t
 /* Is all that a zone depends on the same: the interface, keys, endpoints, allowed IPs, in the same order? */
 bool wgdev_same_public(const struct wg_device *a, const struct wg_device *b);
 
+/* What can be changed about a peer. */
+struct wg_change {
+	uint8_t public_key[KEY_LEN];
+	struct endpoint endpoint; /* AF_UNSPEC: it stays */
+	uint16_t keepalive_s;     /* set to 0 and then to this, which starts a handshake; 0: it stays */
+};
+
 #define ALLOWEDIP_TEXT 52
 /* "10.0.0.1/32". False if it is no CIDR; bits behind the prefix are cleared, as wg(8) and the kernel do. */
 bool allowedip_from_text(const char *text, struct wg_allowedip *out);

@@ -15,6 +15,7 @@
 #define TURNS     256            /* of at most one buffer, in one step */
 #define PEERS_MAX (1u << 20)     /* the kernel's own limit */
 #define ALLOWED_MAX (1u << 24)
+#define CHANGE_TEXT 512          /* of a request; it has at most about 420 */
 
 static bool path_of(const char *name, struct sockaddr_un *sun)
 {
@@ -284,58 +285,52 @@ int wgdev_uapi_read(const char *name, int timeout_ms, struct wg_device *dev)
 	return r < 0 ? r : finish(&u, timeout_ms, dev);
 }
 
-size_t wgdev_uapi_format_endpoint(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], const struct endpoint *ep)
+/* Each a peer of its own in the request, so that they are done one after the other. Returns the length, or more than cap. */
+static size_t format_change(char *buf, size_t cap, const struct wg_change *c)
 {
 	char key[KEY_HEX + 1], text[ENDPOINT_TEXT];
-	int n;
+	size_t n = 0;
 
-	if (ep->family == AF_UNSPEC)
+	key_to_hex(c->public_key, key);
+	if (c->endpoint.family != AF_UNSPEC)
+		n = (size_t)snprintf(buf, cap, "public_key=%s\nupdate_only=true\nendpoint=%s\n", key,
+		    endpoint_to_text(&c->endpoint, text));
+	if (c->keepalive_s != 0 && n < cap)
+		n += (size_t)snprintf(buf + n, cap - n,
+		    "public_key=%s\nupdate_only=true\npersistent_keepalive_interval=0\n"
+		    "public_key=%s\nupdate_only=true\npersistent_keepalive_interval=%u\n",
+		    key, key, c->keepalive_s);
+	return n;
+}
+
+size_t wgdev_uapi_format(char *buf, size_t cap, const struct wg_change *changes, size_t n)
+{
+	size_t head = (size_t)snprintf(buf, cap, "set=1\n"), len = head;
+
+	for (size_t i = 0; i < n && len < cap; i++)
+		len += format_change(buf + len, cap - len, &changes[i]);
+	if (len == head || len + 2 > cap)
 		return 0;
-	key_to_hex(public_key, key);
-	n = snprintf(buf, cap, "set=1\npublic_key=%s\nupdate_only=true\nendpoint=%s\n\n", key,
-	    endpoint_to_text(ep, text));
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
+	memcpy(buf + len, "\n", 2);
+	return len + 1;
 }
 
-size_t wgdev_uapi_format_kick(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s)
+int wgdev_uapi_set(const char *name, int timeout_ms, const struct wg_change *changes, size_t n)
 {
-	char key[KEY_HEX + 1];
-	int n;
-
-	key_to_hex(public_key, key);
-	n = snprintf(buf, cap,
-	    "set=1\npublic_key=%s\nupdate_only=true\npersistent_keepalive_interval=0\n"
-	    "public_key=%s\nupdate_only=true\npersistent_keepalive_interval=%u\n\n",
-	    key, key, keepalive_s);
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
-}
-
-static int set(const char *name, int timeout_ms, const char *text, size_t len)
-{
-	struct wgdev_uapi u = {.fd = open_socket(name)};
+	char text[WGDEV_UAPI_CHANGES * CHANGE_TEXT];
+	size_t len = wgdev_uapi_format(text, sizeof(text), changes, n);
+	struct wgdev_uapi u = {.fd = -1};
 	struct wg_device none = {0};
 	int r;
 
+	if (len == 0)
+		return -EINVAL;
+	u.fd = open_socket(name);
 	if (u.fd < 0)
 		return u.fd;
-	r = len == 0 ? -EINVAL : send_request(u.fd, text, len);
+	r = send_request(u.fd, text, len);
 	if (r == 0)
 		return finish(&u, timeout_ms, &none);
 	wgdev_uapi_close(&u);
 	return r;
-}
-
-int wgdev_uapi_set_endpoint(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN],
-    const struct endpoint *ep)
-{
-	char text[512];
-
-	return set(name, timeout_ms, text, wgdev_uapi_format_endpoint(text, sizeof(text), public_key, ep));
-}
-
-int wgdev_uapi_kick(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s)
-{
-	char text[512];
-
-	return set(name, timeout_ms, text, wgdev_uapi_format_kick(text, sizeof(text), public_key, keepalive_s));
 }

@@ -44,13 +44,12 @@ int wgdev_uapi_line(struct wgdev_uapi *u, const char *line, struct wg_device *de
 /* The whole read, for a program that has nothing else to do. -ETIMEDOUT after timeout_ms. */
 int wgdev_uapi_read(const char *name, int timeout_ms, struct wg_device *dev);
 
-/* As in wgdev_kernel.h, with update_only=true. 0 or -errno. */
-int wgdev_uapi_set_endpoint(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN],
-    const struct endpoint *ep);
-int wgdev_uapi_kick(const char *name, int timeout_ms, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s);
+#define WGDEV_UAPI_CHANGES 64 /* in one request at most */
 
-/* The request's text, for tests and set_endpoint(). Returns its length; cap 512 is enough. */
-size_t wgdev_uapi_format_endpoint(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], const struct endpoint *ep);
-size_t wgdev_uapi_format_kick(char *buf, size_t cap, const uint8_t public_key[KEY_LEN], uint16_t keepalive_s);
+/* As in wgdev_kernel.h, with update_only=true; all changes in one request. 0 or -errno: then some of them may be made. */
+int wgdev_uapi_set(const char *name, int timeout_ms, const struct wg_change *changes, size_t n);
+
+/* The request's text. Returns its length, 0 if there is nothing to change or no room. */
+size_t wgdev_uapi_format(char *buf, size_t cap, const struct wg_change *changes, size_t n);
 
 #endif

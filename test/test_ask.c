@@ -45,7 +45,7 @@ static void ask(const struct lookup_result *results, size_t len)
 		ck_assert_int_eq(channel_send(channel[1], &results[i], sizeof(results[i]), -1), 0);
 	questions[0].kind = LOOKUP_LIST;
 	questions[1].kind = LOOKUP_KEY;
-	resolver_ask(&r, questions, QUESTIONS, on_result, NULL);
+	resolver_ask(&r, questions, QUESTIONS, on_result, NULL, NULL);
 	close(channel[0]);
 	close(channel[1]);
 }

@@ -319,35 +319,55 @@ END_TEST
 
 START_TEST(an_endpoint_is_set_with_update_only_and_nothing_else)
 {
-	struct endpoint v4 = util_endpoint("192.0.2.1:51820"), v6 = util_endpoint("[fe80::1%7]:1");
-	uint8_t key[KEY_LEN];
+	struct wg_change v4 = {.endpoint = util_endpoint("192.0.2.1:51820")}, v6 = {.endpoint = util_endpoint("[fe80::1%7]:1")}, none = {0};
 	char text[512];
 	size_t len;
 
-	ck_assert(key_from_hex(KEY_1, key));
-	len = wgdev_uapi_format_endpoint(text, sizeof(text), key, &v4);
+	ck_assert(key_from_hex(KEY_1, v4.public_key) && key_from_hex(KEY_1, v6.public_key));
+	len = wgdev_uapi_format(text, sizeof(text), &v4, 1);
 	ck_assert_str_eq(text, "set=1\npublic_key=" KEY_1 "\nupdate_only=true\nendpoint=192.0.2.1:51820\n\n");
 	ck_assert_uint_eq(len, strlen(text));
-	len = wgdev_uapi_format_endpoint(text, sizeof(text), key, &v6);
+	len = wgdev_uapi_format(text, sizeof(text), &v6, 1);
 	ck_assert_str_eq(text, "set=1\npublic_key=" KEY_1 "\nupdate_only=true\nendpoint=[fe80::1%7]:1\n\n");
 	ck_assert_uint_eq(len, strlen(text));
-	ck_assert_uint_eq(wgdev_uapi_format_endpoint(text, len, key, &v6), 0); /* no room for the NUL */
-	ck_assert_uint_eq(wgdev_uapi_format_endpoint(text, len + 1, key, &v6), len);
+	ck_assert_uint_eq(wgdev_uapi_format(text, len, &v6, 1), 0); /* no room for the NUL */
+	ck_assert_uint_eq(wgdev_uapi_format(text, len + 1, &v6, 1), len);
+	ck_assert_uint_eq(wgdev_uapi_format(text, sizeof(text), &none, 1), 0);
 }
 END_TEST
 
 START_TEST(a_kick_is_keepalive_0_and_then_n)
 {
-	uint8_t key[KEY_LEN];
+	struct wg_change kick = {.keepalive_s = 65535};
 	char text[512];
 	size_t len;
 
-	ck_assert(key_from_hex(KEY_1, key));
-	len = wgdev_uapi_format_kick(text, sizeof(text), key, 65535);
+	ck_assert(key_from_hex(KEY_1, kick.public_key));
+	len = wgdev_uapi_format(text, sizeof(text), &kick, 1);
 	ck_assert_str_eq(text, "set=1\npublic_key=" KEY_1 "\nupdate_only=true\npersistent_keepalive_interval=0\n"
 	                       "public_key=" KEY_1 "\nupdate_only=true\npersistent_keepalive_interval=65535\n\n");
 	ck_assert_uint_eq(len, strlen(text));
-	ck_assert_uint_eq(wgdev_uapi_format_kick(text, len, key, 65535), 0);
+	ck_assert_uint_eq(wgdev_uapi_format(text, len, &kick, 1), 0);
+}
+END_TEST
+
+START_TEST(many_changes_are_one_request)
+{
+	struct wg_change changes[WGDEV_UAPI_CHANGES] = {{.endpoint = util_endpoint("192.0.2.1:1"), .keepalive_s = 25}};
+	char text[WGDEV_UAPI_CHANGES * 512];
+
+	ck_assert(key_from_hex(KEY_1, changes[0].public_key) && key_from_hex(KEY_2, changes[1].public_key));
+	changes[1].endpoint = util_endpoint("192.0.2.2:2");
+	ck_assert_uint_eq(wgdev_uapi_format(text, sizeof(text), changes, 2), strlen(text));
+	/* The endpoint comes before the keepalive, which goes to it. */
+	ck_assert_str_eq(text, "set=1\npublic_key=" KEY_1 "\nupdate_only=true\nendpoint=192.0.2.1:1\n"
+	                       "public_key=" KEY_1 "\nupdate_only=true\npersistent_keepalive_interval=0\n"
+	                       "public_key=" KEY_1 "\nupdate_only=true\npersistent_keepalive_interval=25\n"
+	                       "public_key=" KEY_2 "\nupdate_only=true\nendpoint=192.0.2.2:2\n\n");
+	for (int i = 0; i < WGDEV_UAPI_CHANGES; i++) /* the longest ones */
+		changes[i] = (struct wg_change){.endpoint =
+		        util_endpoint("[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:65535"), .keepalive_s = 65535};
+	ck_assert_uint_gt(wgdev_uapi_format(text, sizeof(text), changes, WGDEV_UAPI_CHANGES), 64 * 300);
 }
 END_TEST
 
@@ -397,10 +417,9 @@ static int64_t now_ms(void)
 
 static void sockets(void *arg)
 {
-	struct endpoint ep = {.family = AF_INET, .addr = {192, 0, 2, 1}, .port = 51820};
+	struct wg_change change = {.endpoint = {.family = AF_INET, .addr = {192, 0, 2, 1}, .port = 51820}, .keepalive_s = 25};
 	struct wg_device dev = {0};
 	struct wgdev_uapi u;
-	uint8_t key[KEY_LEN];
 	char text[2048];
 	int listener;
 	int64_t start;
@@ -439,18 +458,15 @@ static void sockets(void *arg)
 	CHILD_CHECK(wgdev_uapi_start(&u, "wg7", &dev) == -ECONNREFUSED && u.fd == -1);
 
 	listener = util_uapi_listen("wg7");
-	util_key(1, key);
-	text[wgdev_uapi_format_endpoint(text, sizeof(text), key, &ep)] = '\0';
+	util_key(1, change.public_key);
+	wgdev_uapi_format(text, sizeof(text), &change, 1);
 	pid = daemon_once(listener, text, "errno=0\n\n", true);
-	CHILD_CHECK(wgdev_uapi_set_endpoint("wg7", 5000, key, &ep) == 0 && ended_well(pid));
+	CHILD_CHECK(wgdev_uapi_set("wg7", 5000, &change, 1) == 0 && ended_well(pid));
 	pid = daemon_once(listener, text, "errno=-22\n\n", true);
-	CHILD_CHECK(wgdev_uapi_set_endpoint("wg7", 5000, key, &ep) == -22 && ended_well(pid));
+	CHILD_CHECK(wgdev_uapi_set("wg7", 5000, &change, 1) == -22 && ended_well(pid));
 	pid = daemon_once(listener, text, "", false);
-	CHILD_CHECK(wgdev_uapi_set_endpoint("wg7", 5000, key, &ep) == -ECONNRESET && ended_well(pid));
-	text[wgdev_uapi_format_kick(text, sizeof(text), key, 25)] = '\0';
-	pid = daemon_once(listener, text, "errno=0\n\n", true);
-	CHILD_CHECK(wgdev_uapi_kick("wg7", 5000, key, 25) == 0 && ended_well(pid));
-	CHILD_CHECK(wgdev_uapi_kick("wg9", 5000, key, 25) == -ENOENT);
+	CHILD_CHECK(wgdev_uapi_set("wg7", 5000, &change, 1) == -ECONNRESET && ended_well(pid));
+	CHILD_CHECK(wgdev_uapi_set("wg9", 5000, &change, 1) == -ENOENT);
 }
 
 START_TEST(daemons_answer_hang_refuse_or_are_not_there)
@@ -479,6 +495,7 @@ Suite *suite_wgdev_uapi(void)
 	suite_add_tcase(s, r);
 	tcase_add_test(r, an_endpoint_is_set_with_update_only_and_nothing_else);
 	tcase_add_test(r, a_kick_is_keepalive_0_and_then_n);
+	tcase_add_test(r, many_changes_are_one_request);
 	suite_add_tcase(s, k);
 	tcase_add_test(k, daemons_answer_hang_refuse_or_are_not_there);
 	return s;
