@@ -8,10 +8,18 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "dns.h"
 #include "log.h"
 #include "resolve.h"
 
 #define SILENCE_MS 600000 /* of the resolver, which has time-outs of its own: 7 s a server and question */
+
+/* What the kernel counts for a datagram of as much as we take (1232 octets), and for a question; and room for the most that
+ * may be in flight. The kernel doubles what it is told. */
+#define ANSWER_SIZE    2304
+#define QUESTION_SIZE  1024
+#define RECEIVE_BUFFER (DNS_WINDOW_MOST * ANSWER_SIZE / 2)
+#define SEND_BUFFER    (DNS_WINDOW_MOST * QUESTION_SIZE / 2)
 
 struct asking {
 	struct resolver *r;
@@ -62,20 +70,38 @@ static void ask(struct asking *a)
 	}
 }
 
-/* A socket of the resolver's gets the mark, for which it has not the power itself. */
-static void mark_socket(const struct resolver *r)
+/* Large enough for all that may be in flight, where that is ours to say; else as large as it may be. */
+static int32_t enlarge(int fd)
 {
-	uint8_t msg;
+	int receive = RECEIVE_BUFFER, send = SEND_BUFFER;
+	socklen_t len = sizeof(receive);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, &len) < 0 || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, &len) < 0)
+		return 0;
+	return receive / ANSWER_SIZE < send / QUESTION_SIZE ? receive / ANSWER_SIZE : send / QUESTION_SIZE;
+}
+
+/* A socket of the resolver's gets what it has not the power for itself. */
+static void prepare_socket(const struct resolver *r)
+{
+	struct socket_wish wish;
 	int fd, got;
 
-	while ((got = channel_recv(r->mark_channel, &msg, sizeof(msg), &fd)) > 0) {
-		uint8_t failed = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &r->fwmark, sizeof(r->fwmark)) < 0;
-
-		if (failed)
+	while ((got = channel_recv(r->socket_channel, &wish, sizeof(wish), &fd)) > 0) {
+		wish.room = fd < 0 ? -1 : 0;
+		if (fd >= 0 && r->fwmark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &r->fwmark, sizeof(r->fwmark)) < 0) {
 			warn("cannot set FwMark on a resolver's socket");
+			wish.room = -1;
+		}
+		if (fd >= 0 && wish.room == 0 && wish.udp != 0)
+			wish.room = enlarge(fd);
 		if (fd >= 0)
 			close(fd);
-		channel_send(r->mark_channel, &failed, sizeof(failed), -1);
+		channel_send(r->socket_channel, &wish, sizeof(wish), -1);
 	}
 	if (got == 0)
 		diex("the resolver is gone");
@@ -92,7 +118,7 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 	if (a.answered == NULL)
 		die("out of memory");
 	while (ask(&a), a.next < n || a.open > 0) {
-		struct pollfd p[2] = {{.fd = r->channel, .events = POLLIN}, {.fd = r->mark_channel, .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = r->channel, .events = POLLIN}, {.fd = r->socket_channel, .events = POLLIN}};
 
 		if (a.next < n)
 			p[0].events |= POLLOUT;
@@ -106,7 +132,7 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 				die("poll");
 		}
 		if (p[1].revents != 0)
-			mark_socket(r);
+			prepare_socket(r);
 		while ((got = channel_recv(r->channel, &result, sizeof(result), NULL)) > 0)
 			on_result(&a, &result);
 		if (got == 0)
@@ -118,7 +144,6 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 void resolver_stop(struct resolver *r)
 {
 	close(r->channel);
-	if (r->mark_channel >= 0)
-		close(r->mark_channel);
+	close(r->socket_channel);
 	waitpid(r->pid, NULL, 0);
 }

@@ -5,87 +5,146 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "log.h"
+#include "wire.h"
 
 #define TIMEOUT_MS 1000 /* of the first try; c-ares doubles it */
 #define TRIES      3
 #define TCP_MS     7000 /* over TCP c-ares asks once: as long as the tries over UDP take in all */
+#define TICK_MS    20   /* how late a time-out may be: looking for them costs */
 #define UDP_SIZE   1232
-#define BUFFER     (1 << 20) /* for the answers to all that is in flight */
 #define CLASS_IN   1
+#define TYPE_OPT   41
+#define COOKIE     10 /* the EDNS option */
+#define FLAG_RD    0x0100
 #define FLAG_TC    0x02
+
+enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADCOOKIE = 7 /* its low bits */ };
+
+#define MESSAGE      (12 + NAME_MAX_LEN + 4 + 11 + 4 + REPLY_COOKIE)
+#define TCP_ASKING   512 /* at once; c-ares writes all of them in one call, which takes 1024 (IOV_MAX) */
+#define COOKIE_LOOKS 16  /* answers without one: the server has none */
+
+/* Over one transport. */
+struct way {
+	struct dns *dns;
+	ares_channel ares;
+};
+
+struct server {
+	struct way udp, tcp;
+	uint8_t cookie[REPLY_COOKIE]; /* ours, and the server's behind it once it is known */
+	size_t cookie_len;
+	unsigned looks;
+	int64_t quickest_us; /* answer */
+	bool plain; /* it knows no EDNS */
+	unsigned tcp_asking;
+	struct question *first, **last; /* that wait to be asked over TCP */
+};
 
 struct dns {
 	int epoll;
-	size_t servers;
-	ares_channel udp[SETTINGS_SERVERS], tcp[SETTINGS_SERVERS];
+	size_t servers_len;
+	struct server servers[SETTINGS_SERVERS];
 	dns_socket_fn *on_socket;
 	void *data;
+	size_t asking, window, window_most;
+	int64_t ticked_us;
+	uint8_t random[256];
+	size_t random_left;
 };
 
 /* One question's way through c-ares. */
 struct question {
+	struct question *next;
+	struct dns *dns;
+	struct server *server;
 	dns_fn *fn;
 	void *arg;
-	ares_channel tcp; /* to ask again if the answer is truncated; NULL: this is that */
 	uint16_t type;
-	char name[2 * NAME_MAX_LEN];
+	bool tcp, plain, again;
+	int64_t sent_us;
+	struct name name;
 };
+
+static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *msg, int len);
+
+/* ---- sockets ---- */
+
+/* What epoll tells: which way, from 1, and which of its sockets. */
+static uint64_t token_of(const struct way *way, int fd)
+{
+	struct server *servers = way->dns->servers;
+	size_t i = 0;
+
+	while (way != &servers[i].udp && way != &servers[i].tcp)
+		i++;
+	return (uint64_t)(1 + 2 * i + (way == &servers[i].tcp)) << 32 | (uint32_t)fd;
+}
 
 static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 {
-	const struct dns *dns = data;
+	const struct way *way = data;
 	struct epoll_event ev = {.events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0),
-	    .data.fd = fd};
+	    .data.u64 = token_of(way, fd)};
+	int epoll = way->dns->epoll;
 
 	if (!readable && !writable)
-		epoll_ctl(dns->epoll, EPOLL_CTL_DEL, fd, NULL);
-	else if (epoll_ctl(dns->epoll, EPOLL_CTL_MOD, fd, &ev) < 0 && epoll_ctl(dns->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+	else if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &ev) < 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
 		die("epoll_ctl");
 }
 
 static int on_new_socket(ares_socket_t fd, int type, void *data)
 {
-	const struct dns *dns = data;
-	int size = BUFFER;
+	struct dns *dns = ((struct way *)data)->dns;
+	int room = dns->on_socket(fd, type == SOCK_DGRAM, dns->data);
 
-	(void)type;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* less is fine */
-	return dns->on_socket(fd, dns->data);
+	if (room < 0)
+		return -1;
+	if (type == SOCK_DGRAM && (size_t)room < dns->window_most)
+		dns->window_most = (size_t)room > DNS_WINDOW ? (size_t)room : DNS_WINDOW;
+	return 0;
 }
 
-static ares_channel open_channel(struct dns *dns, int flag)
+/* The system's files are read only for the system's servers. */
+static void open_way(struct way *way, struct dns *dns, int flag, bool system)
 {
 	struct ares_options options = {
-	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. */
-	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP |
-	        flag,
+	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. EDNS: else what is behind 512 octets is cut off. */
+	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP | flag,
 	    .ednspsz = UDP_SIZE,
 	    .timeout = (flag & ARES_FLAG_USEVC) != 0 ? TCP_MS : TIMEOUT_MS,
 	    .tries = TRIES,
+	    .ndots = 1,
+	    .lookups = (char *)"b",
 	    .sock_state_cb = on_state,
-	    .sock_state_cb_data = dns,
+	    .sock_state_cb_data = way,
 	};
-	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-	ares_channel ares;
-	int status = ares_init_options(&ares, &options, mask);
+	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB, status;
 
+	if (!system)
+		mask |= ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST;
+	way->dns = dns;
+	status = ares_init_options(&way->ares, &options, mask);
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
-	ares_set_socket_configure_callback(ares, on_new_socket, dns);
-	return ares;
+	ares_set_socket_configure_callback(way->ares, on_new_socket, way);
 }
 
 /* The system's, as c-ares reads them. */
 static struct server_list system_servers(struct dns *dns)
 {
-	ares_channel ares = open_channel(dns, 0);
 	struct server_list list = {0};
 	struct ares_addr_port_node *nodes = NULL;
+	struct way way;
 
-	if (ares_get_servers_ports(ares, &nodes) != ARES_SUCCESS)
+	open_way(&way, dns, 0, true);
+	if (ares_get_servers_ports(way.ares, &nodes) != ARES_SUCCESS)
 		diex("cannot read the system's name servers");
 	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < SETTINGS_SERVERS; n = n->next) {
 		struct endpoint *ep = &list.at[list.len++];
@@ -95,8 +154,37 @@ static struct server_list system_servers(struct dns *dns)
 		memcpy(ep->addr, &n->addr, n->family == AF_INET ? 4 : 16);
 	}
 	ares_free_data(nodes);
-	ares_destroy(ares);
+	ares_destroy(way.ares);
 	return list;
+}
+
+static void get_random(struct dns *dns, void *out, size_t len)
+{
+	if (dns->random_left < len) {
+		if (getrandom(dns->random, sizeof(dns->random), 0) != (ssize_t)sizeof(dns->random))
+			die("getrandom");
+		dns->random_left = sizeof(dns->random);
+	}
+	dns->random_left -= len;
+	memcpy(out, dns->random + dns->random_left, len);
+}
+
+static void open_server(struct dns *dns, struct server *s, const struct endpoint *ep)
+{
+	char text[ENDPOINT_TEXT];
+	int status;
+
+	s->last = &s->first;
+	s->cookie_len = REPLY_COOKIE_CLIENT;
+	get_random(dns, s->cookie, REPLY_COOKIE_CLIENT);
+	open_way(&s->udp, dns, ARES_FLAG_IGNTC, false);
+	open_way(&s->tcp, dns, ARES_FLAG_USEVC, false);
+	endpoint_to_text(ep, text);
+	status = ares_set_servers_ports_csv(s->udp.ares, text);
+	if (status == ARES_SUCCESS)
+		status = ares_set_servers_ports_csv(s->tcp.ares, text);
+	if (status != ARES_SUCCESS)
+		diex("c-ares does not take the server %s: %s", text, ares_strerror(status));
 }
 
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data)
@@ -104,132 +192,244 @@ struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *
 	struct dns *dns = calloc(1, sizeof(*dns));
 	struct server_list list = settings->servers;
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
-	char text[ENDPOINT_TEXT];
 
 	if (dns == NULL)
 		die("out of memory");
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
-	*dns = (struct dns){.epoll = epoll, .on_socket = on_socket, .data = data};
+	*dns = (struct dns){.epoll = epoll, .on_socket = on_socket, .data = data, .window = DNS_WINDOW,
+	    .window_most = DNS_WINDOW_MOST};
 	if (list.len == 0)
 		list = system_servers(dns);
-	for (; dns->servers < list.len; dns->servers++) {
-		dns->udp[dns->servers] = open_channel(dns, ARES_FLAG_IGNTC);
-		dns->tcp[dns->servers] = open_channel(dns, ARES_FLAG_USEVC);
-		endpoint_to_text(&list.at[dns->servers], text);
-		status = ares_set_servers_ports_csv(dns->udp[dns->servers], text);
-		if (status == ARES_SUCCESS)
-			status = ares_set_servers_ports_csv(dns->tcp[dns->servers], text);
-		if (status != ARES_SUCCESS)
-			diex("c-ares does not take the server %s: %s", text, ares_strerror(status));
-	}
+	for (; dns->servers_len < list.len; dns->servers_len++)
+		open_server(dns, &dns->servers[dns->servers_len], &list.at[dns->servers_len]);
 	return dns;
 }
 
 size_t dns_servers(const struct dns *dns)
 {
-	return dns->servers;
+	return dns->servers_len;
 }
 
-static enum lookup_status status_of(int ares_status)
+size_t dns_window(const struct dns *dns)
 {
-	switch (ares_status) {
-	case ARES_SUCCESS:
-		return LOOKUP_FOUND;
-	case ARES_ENODATA:
-	case ARES_ENOTFOUND:
-		return LOOKUP_NOT_IN_ZONE;
-	case ARES_ESERVFAIL:
-		return LOOKUP_NOT_READY;
-	case ARES_EREFUSED:
-	case ARES_ENOTIMP:
-		return LOOKUP_REFUSED;
-	case ARES_ETIMEOUT:
+	return dns->window;
+}
+
+/* ---- questions ---- */
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static size_t write_query(struct question *q, uint8_t out[MESSAGE])
+{
+	const struct server *s = q->server;
+	struct wire_writer w = {.buf = out, .cap = MESSAGE};
+	uint16_t id;
+
+	q->plain = s->plain;
+	get_random(q->dns, &id, sizeof(id));
+	wire_put16(&w, id);
+	wire_put16(&w, FLAG_RD);
+	wire_put16(&w, 1);
+	wire_put32(&w, 0);
+	wire_put16(&w, q->plain ? 0 : 1);
+	wire_put(&w, q->name.wire, q->name.len);
+	wire_put16(&w, q->type);
+	wire_put16(&w, CLASS_IN);
+	if (q->plain)
+		return w.at;
+	wire_put8(&w, 0);
+	wire_put16(&w, TYPE_OPT);
+	wire_put16(&w, UDP_SIZE);
+	wire_put32(&w, 0);
+	wire_put16(&w, (uint16_t)(4 + s->cookie_len));
+	wire_put16(&w, COOKIE);
+	wire_put16(&w, (uint16_t)s->cookie_len);
+	wire_put(&w, s->cookie, s->cookie_len);
+	return w.at;
+}
+
+static void send_question(struct question *q)
+{
+	uint8_t msg[MESSAGE];
+	size_t len = write_query(q, msg);
+
+	q->sent_us = now_us();
+	ares_send(q->tcp ? q->server->tcp.ares : q->server->udp.ares, msg, (int)len, on_answer, q);
+}
+
+static void ask(struct question *q)
+{
+	struct server *s = q->server;
+
+	if (!q->tcp) {
+		send_question(q);
+	} else if (s->tcp_asking < TCP_ASKING) {
+		s->tcp_asking++;
+		send_question(q);
+	} else {
+		q->next = NULL;
+		*s->last = q;
+		s->last = &q->next;
+	}
+}
+
+/* Those that had to wait. Not from a callback: c-ares may be busy with a connection that broke. */
+static void ask_waiting(struct server *s)
+{
+	while (s->first != NULL && s->tcp_asking < TCP_ASKING) {
+		struct question *q = s->first;
+
+		s->first = q->next;
+		if (s->first == NULL)
+			s->last = &s->first;
+		ask(q);
+	}
+}
+
+/* The window grows while it is the way that takes the time: by two with each answer, so it is three times as large after the time that one takes.
+ * When answers take twice as long as the quickest, more at once would only wait longer, in somebody's buffer. A loss begins
+ * anew, and ends sooner. Where a server refuses, cannot or truncates, more at once will not help. */
+static void move_window(struct question *q, bool lost, bool good)
+{
+	struct dns *dns = q->dns;
+	struct server *s = q->server;
+	int64_t us = now_us() - q->sent_us;
+
+	if (!good)
+		dns->window_most = DNS_WINDOW;
+	else if (lost)
+		dns->window_most = dns->window_most / 2 > DNS_WINDOW ? dns->window_most / 2 : DNS_WINDOW;
+	if (lost || !good) {
+		dns->window = DNS_WINDOW;
+		return;
+	}
+	if (s->quickest_us == 0 || us < s->quickest_us)
+		s->quickest_us = us;
+	if (us < 2 * s->quickest_us)
+		dns->window = dns->window + 2 < dns->window_most ? dns->window + 2 : dns->window_most;
+}
+
+/* A server that knows us by its cookie limits us not. It is asked for with each question until it is there. */
+static void take_cookie(struct server *s, const uint8_t *msg, size_t len, bool bad)
+{
+	if (!bad && (s->cookie_len > REPLY_COOKIE_CLIENT || s->looks == COOKIE_LOOKS))
+		return;
+	s->looks++;
+	reply_read_cookie(msg, len, s->cookie, &s->cookie_len);
+}
+
+static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t len)
+{
+	if (ares_status == ARES_ETIMEOUT)
 		return LOOKUP_NO_ANSWER;
-	case ARES_ECONNREFUSED:
+	if (ares_status == ARES_ECONNREFUSED)
 		return LOOKUP_UNREACHABLE;
+	if (ares_status != ARES_SUCCESS || len < 12)
+		return LOOKUP_BAD_ANSWER;
+	switch (msg[3] & 0xf) {
+	case NOERROR:
+		return get16(msg + 6) > 0 ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE;
+	case NXDOMAIN:
+		return LOOKUP_NOT_IN_ZONE;
+	case SERVFAIL:
+		return LOOKUP_NOT_READY;
+	case NOTIMP:
+	case REFUSED:
+		return LOOKUP_REFUSED;
 	default:
 		return LOOKUP_BAD_ANSWER;
 	}
 }
 
-static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *msg, int len)
+/* Is it worth asking the same server for the same another time, in another way? */
+static bool ask_otherwise(struct question *q, const uint8_t *msg, size_t len)
+{
+	uint8_t rcode = msg[3] & 0xf;
+
+	if (rcode == FORMERR && !q->plain) { /* an old server (RFC 6891 section 7) */
+		q->server->plain = true;
+	} else if (rcode == BADCOOKIE && !q->plain && !q->again) { /* RFC 7873 section 5.3 */
+		take_cookie(q->server, msg, len, true);
+		q->again = true;
+	} else if ((msg[2] & FLAG_TC) != 0 && !q->tcp) {
+		q->tcp = true;
+	} else {
+		return false;
+	}
+	ask(q);
+	return true;
+}
+
+static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *msg, int msg_len)
 {
 	struct question *q = arg;
-	bool truncated = msg != NULL && len > 2 && (msg[2] & FLAG_TC) != 0;
-	ares_channel tcp = q->tcp;
+	size_t len = msg != NULL && msg_len > 0 ? (size_t)msg_len : 0;
+	enum lookup_status status = status_of(ares_status, msg, len);
+	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && (msg[2] & FLAG_TC) != 0;
 
-	(void)timeouts;
-	if (truncated && tcp != NULL) {
-		q->tcp = NULL;
-		ares_query(tcp, q->name, CLASS_IN, q->type, on_answer, q);
-		return;
+	q->server->tcp_asking -= q->tcp;
+	move_window(q, timeouts > 0, !truncated && (status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE));
+	if (whole) {
+		take_cookie(q->server, msg, len, false);
+		if (ask_otherwise(q, msg, len))
+			return;
 	}
+	q->dns->asking--;
 	/* Truncated over TCP, too: what is missing is not known to be absent. */
 	if (truncated)
 		q->fn(q->arg, LOOKUP_BAD_ANSWER, NULL, 0);
 	else
-		q->fn(q->arg, status_of(ares_status), msg, (size_t)len);
+		q->fn(q->arg, status, msg, len);
 	free(q);
 }
 
-/* c-ares takes names as text, and of RFC 1035's escapes only the backslash before a character. A NUL has no such form. */
-static bool name_for_ares(const struct name *name, char text[2 * NAME_MAX_LEN])
-{
-	for (size_t at = 0; name->wire[at] != 0; at += name->wire[at] + 1u) {
-		if (at > 0)
-			*text++ = '.';
-		for (size_t i = 1; i <= name->wire[at]; i++) {
-			uint8_t c = name->wire[at + i];
-
-			if (c == '\0')
-				return false;
-			if (c == '.' || c == '\\')
-				*text++ = '\\';
-			*text++ = (char)c;
-		}
-	}
-	*text = '\0';
-	return true;
-}
-
-bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg)
+void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg)
 {
 	struct question *q = malloc(sizeof(*q));
 
 	if (q == NULL)
 		die("out of memory");
-	*q = (struct question){.fn = fn, .arg = arg, .tcp = tcp ? NULL : dns->tcp[server], .type = type};
-	if (!name_for_ares(name, q->name)) {
-		free(q);
-		return false;
-	}
-	ares_query(tcp ? dns->tcp[server] : dns->udp[server], q->name, CLASS_IN, type, on_answer, q);
-	return true;
+	*q = (struct question){.dns = dns, .server = &dns->servers[server], .fn = fn, .arg = arg, .tcp = tcp, .type = type,
+	    .name = *name};
+	dns->asking++;
+	ask(q);
 }
 
-/* Each c-ares channel knows its own sockets, and lets others be. */
-void dns_process(struct dns *dns, int fd, uint32_t events)
+void dns_process(struct dns *dns, uint64_t token, uint32_t events)
 {
-	int readable = fd >= 0 && (events & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD;
-	int writable = fd >= 0 && (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD;
+	size_t way = (size_t)(token >> 32) - 1;
+	struct server *s = &dns->servers[way / 2];
+	int fd = (int)(uint32_t)token;
 
-	for (size_t i = 0; i < dns->servers; i++)
-		for (int tcp = 0; tcp <= 1; tcp++)
-			ares_process_fd(tcp ? dns->tcp[i] : dns->udp[i], readable, writable);
+	ares_process_fd(way % 2 == 0 ? s->udp.ares : s->tcp.ares, (events & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
+	    (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 }
 
-int dns_timeout_ms(struct dns *dns)
+void dns_continue(struct dns *dns)
 {
-	int first = -1;
+	bool tick = now_us() - dns->ticked_us >= TICK_MS * 1000;
 
-	for (size_t i = 0; i < 2 * dns->servers; i++) {
-		ares_channel ares = i % 2 == 0 ? dns->udp[i / 2] : dns->tcp[i / 2];
-		struct timeval tv, *next = ares_timeout(ares, NULL, &tv);
-		int ms = next == NULL ? -1 : (int)(next->tv_sec * 1000 + (next->tv_usec + 999) / 1000);
+	if (tick)
+		dns->ticked_us = now_us();
+	for (size_t i = 0; i < dns->servers_len; i++) {
+		struct server *s = &dns->servers[i];
 
-		if (ms >= 0 && (first < 0 || ms < first))
-			first = ms;
+		if (tick) {
+			ares_process_fd(s->udp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+			ares_process_fd(s->tcp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+		}
+		ask_waiting(s);
 	}
-	return first;
+}
+
+int dns_timeout_ms(const struct dns *dns)
+{
+	return dns->asking > 0 ? TICK_MS : -1;
 }

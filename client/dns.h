@@ -1,6 +1,8 @@
 /* Questions to name servers, by c-ares, which is used in this module alone: many in flight, over UDP, over TCP where an answer
  * was truncated. Each server has c-ares channels of its own, so that it is ours to say who is asked; one is for UDP, one
  * for TCP: a connection that breaks takes all of its channel's questions with it.
+ *
+ * The questions carry a cookie (RFC 7873), because a server limits how much it answers to those who do not.
  */
 #ifndef WGMEET_DNS_H
 #define WGMEET_DNS_H
@@ -8,25 +10,34 @@
 #include "reply.h"
 #include "settings.h"
 
+/* Questions in flight: so many at first, and at most. */
+#define DNS_WINDOW      256
+#define DNS_WINDOW_MOST 3584
+
 struct dns;
 
 /* `status` is FOUND with the whole message, or NOT_IN_ZONE, NOT_READY, REFUSED, NO_ANSWER, UNREACHABLE, BAD_ANSWER. */
 typedef void dns_fn(void *arg, enum lookup_status status, const uint8_t *msg, size_t len);
 
-/* A new socket is made known before it is used: returns 0, or -1 if it cannot be. */
-typedef int dns_socket_fn(int fd, void *data);
+/* A new socket is made known before it is used: returns how many questions and answers its buffers hold (of UDP; what comes
+ * when they are full is lost, and costs a time-out), or -1 if it cannot be used. */
+typedef int dns_socket_fn(int fd, bool udp, void *data);
 
-/* The settings' servers, or the system's. Its sockets are waited for in `epoll`, with their numbers as data. Dies if it
- * cannot be had. Reads the system's files, so it comes before the sandbox. */
+/* The settings' servers, or the system's. Its sockets are waited for in `epoll`, with numbers of its own from 2^32 on as data.
+ * Dies if it cannot be had. May read the system's files, so it comes before the sandbox. */
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data);
 size_t dns_servers(const struct dns *dns);
 
-/* False if the name cannot be asked for. The callback may come before this returns. `tcp`: not over UDP first, because the
- * answer will not fit. */
-bool dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg);
+/* How many questions may be in flight now. More than that are asked all the same. */
+size_t dns_window(const struct dns *dns);
 
-/* What epoll_wait() said of a socket; and fd -1 now and then, for the time-outs. */
-void dns_process(struct dns *dns, int fd, uint32_t events);
-int dns_timeout_ms(struct dns *dns); /* -1: none */
+/* The callback may come before this returns. `tcp`: not over UDP first, because the answer will not fit. */
+void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg);
+
+/* What epoll_wait() said of a socket. */
+void dns_process(struct dns *dns, uint64_t token, uint32_t events);
+/* What else there is to do, after dns_process() and at least each dns_timeout_ms(); -1: nothing is in flight. */
+void dns_continue(struct dns *dns);
+int dns_timeout_ms(const struct dns *dns);
 
 #endif

@@ -206,7 +206,7 @@ static void continue_peers(struct resolving *r)
 	struct listed *w;
 
 	while ((w = l->first) != NULL) {
-		if (w->whole ? !give_peer(r, w) : r->busy == IN_FLIGHT)
+		if (w->whole ? !give_peer(r, w) : !resolving_has_room(r))
 			return;
 		if (!w->whole)
 			look_up_peer(r, w);
@@ -224,7 +224,7 @@ static void continue_lists(struct resolving *r)
 	unsigned most = l->shard < DEEP ? ASKING : ASKING_DEEP;
 	struct name name;
 
-	while (l->next < l->total && l->asking < most && l->waiting < WAITING && r->busy < IN_FLIGHT) {
+	while (l->next < l->total && l->asking < most && l->waiting < WAITING && resolving_has_room(r)) {
 		name_list(r, l->next++, &name);
 		ask(r, SLOT_LIST, &name);
 	}
@@ -248,7 +248,7 @@ void lists_continue(struct resolving *r)
 	continue_peers(r);
 	if (l->step == LISTS_ALL)
 		continue_lists(r);
-	else if (l->step != LISTS_END && l->asking == 0 && r->busy < IN_FLIGHT)
+	else if (l->step != LISTS_END && l->asking == 0 && resolving_has_room(r))
 		ask(r, l->step == LISTS_SERVICE ? SLOT_LIST : SLOT_SHARD, &l->service);
 	if (l->step != LISTS_END || l->first != NULL || l->peers_asking > 0)
 		return;

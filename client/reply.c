@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "records.h"
+#include "wire.h"
 
 #include <ldns/ldns.h> /* behind ours: before <stdbool.h> it makes a bool of its own */
+
+#define COOKIE 10 /* the EDNS option */
 
 static const struct {
 	const char *word, *text;
@@ -291,6 +294,31 @@ enum lookup_status reply_read_txt(const uint8_t *msg, size_t len, const uint8_t 
 	ok = read_txts(span_of(ldns_pkt_answer(pkt)), out) && !is_other_key(out, key);
 	ldns_pkt_free(pkt);
 	return !ok ? LOOKUP_OTHER_KEY : out->has_txt ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE;
+}
+
+void reply_read_cookie(const uint8_t *msg, size_t len, uint8_t cookie[REPLY_COOKIE], size_t *cookie_len)
+{
+	ldns_pkt *pkt = NULL;
+	const ldns_rdf *options;
+	struct wire_reader r = {0};
+
+	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
+		return;
+	options = ldns_pkt_edns_data(pkt);
+	if (options != NULL)
+		r = (struct wire_reader){.buf = ldns_rdf_data(options), .len = ldns_rdf_size(options)};
+	while (r.at < r.len && !r.bad) {
+		uint16_t code = wire_get16(&r), n = wire_get16(&r);
+		const uint8_t *value = wire_skip(&r, n);
+
+		if (value != NULL && code == COOKIE && n >= 2 * REPLY_COOKIE_CLIENT && n <= REPLY_COOKIE &&
+		    memcmp(value, cookie, REPLY_COOKIE_CLIENT) == 0) {
+			memcpy(cookie, value, n);
+			*cookie_len = n;
+			break;
+		}
+	}
+	ldns_pkt_free(pkt);
 }
 
 /* ---- lists ---- */

@@ -63,6 +63,12 @@ enum lookup_status reply_read_addresses(const uint8_t *msg, size_t len, struct r
 /* The answer to the TXT question for the instance. FOUND, NOT_IN_ZONE (it has none), BAD_ANSWER or OTHER_KEY. */
 enum lookup_status reply_read_txt(const uint8_t *msg, size_t len, const uint8_t *key, struct reply *out);
 
+#define REPLY_COOKIE_CLIENT 8
+#define REPLY_COOKIE        40 /* at most, with the server's (RFC 7873 section 4) */
+
+/* A server's cookie, if it is there, behind the client's, which must be the same in the answer. */
+void reply_read_cookie(const uint8_t *msg, size_t len, uint8_t cookie[REPLY_COOKIE], size_t *cookie_len);
+
 /* A peer of a list, of whom `reply` has the name as `instance`. `whole`: SRV, address and TXT came with the list, and the
  * status is as of reply_read_srv(). Else nothing is known but the name: ask for it. */
 typedef void reply_peer_fn(void *data, const struct reply *peer, bool whole, enum lookup_status status);

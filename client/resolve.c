@@ -20,11 +20,30 @@
 #define TYPE_AAAA  28
 #define TYPE_SRV   33
 #define AGAIN      2
+#define CHANNEL    0 /* in epoll; the others are sockets */
 
 static bool is_failure(enum lookup_status status)
 {
 	return status == LOOKUP_NOT_READY || status == LOOKUP_REFUSED || status == LOOKUP_NO_ANSWER ||
 	    status == LOOKUP_UNREACHABLE;
+}
+
+static void slot_put(struct slots *list, struct in_flight *f)
+{
+	f->next = NULL;
+	if (list->first == NULL)
+		list->first = f;
+	else
+		list->last->next = f;
+	list->last = f;
+}
+
+static struct in_flight *slot_get(struct slots *list)
+{
+	struct in_flight *f = list->first;
+
+	list->first = f->next;
+	return f;
 }
 
 static void give(struct in_flight *f, enum lookup_status status)
@@ -34,8 +53,7 @@ static void give(struct in_flight *f, enum lookup_status status)
 		return;
 	}
 	f->status = status;
-	f->state = ANSWERED;
-	f->r->answered++;
+	slot_put(&f->r->answered, f);
 }
 
 /* Asks the next server, or gives up. */
@@ -46,8 +64,7 @@ static void fail(struct in_flight *f, enum lookup_status status)
 	/* A TCP connection that is closed on us, for one question's sake, takes with it all that were asked over it. So what
 	 * could not be asked is asked again. */
 	if (status == LOOKUP_UNREACHABLE && f->again++ < AGAIN) {
-		f->state = TO_ASK; /* not from here: c-ares is still busy with what it closed */
-		r->to_ask++;
+		slot_put(&r->to_ask, f); /* not from here: c-ares is still busy with what it closed */
 		return;
 	}
 	f->again = 0;
@@ -92,19 +109,28 @@ void slot_finish(struct in_flight *f, enum lookup_status status)
 	give(f, status);
 }
 
-static int mark_socket(int fd, void *data);
+static int ask_setter(struct resolving *r, int fd, bool udp);
 
 /* Is there a way to it from here? A connected UDP socket sends nothing, but is told if there is no route. */
 static bool has_route(struct resolving *r, const struct endpoint *ep)
 {
+	static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(ep, &sa);
-	int fd = socket(ep->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok = fd >= 0 && mark_socket(fd, r) == 0 && connect(fd, (struct sockaddr *)&sa, len) == 0;
+	int *fd = &r->route[ep->family == AF_INET6];
 
-	if (fd >= 0)
-		close(fd);
-	return ok;
+	if (*fd < 0) {
+		*fd = socket(ep->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (*fd >= 0 && r->settings->fwmark != 0 && ask_setter(r, *fd, false) < 0) {
+			close(*fd);
+			*fd = -1;
+		}
+	}
+	if (*fd < 0 || connect(*fd, (struct sockaddr *)&sa, len) < 0)
+		return false;
+	/* The next one shall be free to leave from another address. */
+	connect(*fd, &nowhere, sizeof(nowhere));
+	return true;
 }
 
 enum lookup_status resolving_choose(struct resolving *r, const struct reply *reply, struct endpoint *out,
@@ -146,13 +172,11 @@ static void fill_result(const struct in_flight *f, struct lookup_result *result)
 /* A result keeps its slot until the asker has room for it. */
 static void deliver(struct resolving *r)
 {
-	for (size_t i = 0; r->answered > 0 && i < IN_FLIGHT; i++) {
-		struct in_flight *f = &r->slots[i];
+	while (r->answered.first != NULL) {
+		struct in_flight *f = r->answered.first;
 		struct lookup_result result = {0};
 		int err;
 
-		if (f->state != ANSWERED)
-			continue;
 		fill_result(f, &result);
 		err = channel_send(r->channel, &result, sizeof(result), -1);
 		if (err == -EAGAIN)
@@ -160,7 +184,7 @@ static void deliver(struct resolving *r)
 		if (err < 0)
 			r->asker_gone = true;
 		r->lists.peers_asking -= f->listed;
-		r->answered--;
+		slot_get(&r->answered);
 		slot_free(f);
 	}
 }
@@ -202,9 +226,9 @@ static void on_address(void *arg, enum lookup_status status, const uint8_t *msg,
 	end_one(f);
 }
 
-static bool query(struct in_flight *f, const struct name *name, uint16_t type, dns_fn *fn)
+static void query(struct in_flight *f, const struct name *name, uint16_t type, dns_fn *fn)
 {
-	return dns_query(f->r->dns, f->server, name, type, f->tcp, fn, f);
+	dns_query(f->r->dns, f->server, name, type, f->tcp, fn, f);
 }
 
 /* What a server left out, because it was too much or for a reason of its own, is asked for. */
@@ -219,12 +243,12 @@ static void ask_rest(struct in_flight *f, enum lookup_status status)
 	f->address_status = address ? LOOKUP_NO_ADDRESS : LOOKUP_FOUND;
 	f->txt_status = LOOKUP_FOUND;
 	f->waits_for = (address ? 2u : 0) + (txt ? 1u : 0);
-	if (txt && !query(f, &f->reply.instance, TYPE_TXT, on_txt))
-		end_one(f);
-	if (address && !query(f, &f->reply.target, TYPE_A, on_address))
-		end_one(f);
-	if (address && !query(f, &f->reply.target, TYPE_AAAA, on_address))
-		end_one(f);
+	if (txt)
+		query(f, &f->reply.instance, TYPE_TXT, on_txt);
+	if (address) {
+		query(f, &f->reply.target, TYPE_A, on_address);
+		query(f, &f->reply.target, TYPE_AAAA, on_address);
+	}
 }
 
 static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, size_t len)
@@ -255,25 +279,22 @@ void slot_ask(struct in_flight *f)
 {
 	static const uint16_t types[] = {[SLOT_SRV] = TYPE_SRV, [SLOT_LIST] = TYPE_PTR, [SLOT_SHARD] = TYPE_TXT};
 
-	if (!query(f, &f->name, types[f->question], f->question == SLOT_SRV ? on_srv : on_list))
-		give(f, LOOKUP_BAD_ANSWER);
+	query(f, &f->name, types[f->question], f->question == SLOT_SRV ? on_srv : on_list);
 }
 
 struct in_flight *slot_take(struct resolving *r, const struct lookup *lookup)
 {
-	struct in_flight *f = r->slots;
+	struct in_flight *f = r->free.first != NULL ? slot_get(&r->free) : &r->slots[r->used++];
 
-	while (f->state != FREE)
-		f++;
-	*f = (struct in_flight){.r = r, .lookup = *lookup, .state = ASKING, .server = r->first};
+	*f = (struct in_flight){.r = r, .lookup = *lookup, .server = r->first};
 	r->busy++;
 	return f;
 }
 
 void slot_free(struct in_flight *f)
 {
-	f->state = FREE;
 	f->r->busy--;
+	slot_put(&f->r->free, f);
 }
 
 static void start_lookup(struct resolving *r, const struct lookup *lookup)
@@ -298,13 +319,16 @@ static void start_lookup(struct resolving *r, const struct lookup *lookup)
 
 static void ask_again(struct resolving *r)
 {
-	for (size_t i = 0; r->to_ask > 0 && i < IN_FLIGHT; i++) {
-		if (r->slots[i].state != TO_ASK)
-			continue;
-		r->slots[i].state = ASKING;
-		r->to_ask--;
-		slot_ask(&r->slots[i]);
-	}
+	struct slots list = r->to_ask;
+
+	r->to_ask.first = NULL;
+	while (list.first != NULL)
+		slot_ask(slot_get(&list));
+}
+
+bool resolving_has_room(const struct resolving *r)
+{
+	return r->busy < dns_window(r->dns);
 }
 
 static void take_lookups(struct resolving *r)
@@ -312,7 +336,7 @@ static void take_lookups(struct resolving *r)
 	struct lookup lookup;
 	int got = -EAGAIN;
 
-	while (r->busy < IN_FLIGHT && (got = channel_recv(r->channel, &lookup, sizeof(lookup), NULL)) > 0)
+	while (resolving_has_room(r) && (got = channel_recv(r->channel, &lookup, sizeof(lookup), NULL)) > 0)
 		start_lookup(r, &lookup);
 	if (got == 0)
 		r->asker_gone = true;
@@ -320,28 +344,37 @@ static void take_lookups(struct resolving *r)
 
 /* ---- the process ---- */
 
-/* The mark takes a power that this process has not; its parent has. */
-static int mark_socket(int fd, void *data)
+/* The mark, and buffers of more than the system's limit, take a power that this process has not; its parent has. Returns
+ * what is in the message. */
+static int ask_setter(struct resolving *r, int fd, bool udp)
 {
-	const struct resolving *r = data;
-	struct pollfd p = {.fd = r->mark_channel, .events = POLLIN};
-	uint8_t msg = 0;
+	struct pollfd p = {.fd = r->socket_channel, .events = POLLIN};
+	struct socket_wish wish = {.udp = udp};
 
-	if (r->mark_channel < 0)
-		return 0;
-	if (channel_send(r->mark_channel, &msg, sizeof(msg), fd) < 0 || poll(&p, 1, -1) < 0 ||
-	    channel_recv(r->mark_channel, &msg, sizeof(msg), NULL) <= 0)
+	if (channel_send(r->socket_channel, &wish, sizeof(wish), fd) < 0 || poll(&p, 1, -1) < 0 ||
+	    channel_recv(r->socket_channel, &wish, sizeof(wish), NULL) <= 0)
 		return -1;
-	return msg == 0 ? 0 : -1;
+	return wish.room;
 }
 
+static int on_socket(int fd, bool udp, void *data)
+{
+	struct resolving *r = data;
+
+	return udp || r->settings->fwmark != 0 ? ask_setter(r, fd, udp) : 0;
+}
 
 /* While all slots are taken the channel is not read: the asker's questions wait in it. */
 static void watch_channel(struct resolving *r)
 {
-	struct epoll_event ev = {.events = (r->busy < IN_FLIGHT ? (uint32_t)EPOLLIN : 0) |
-	        (r->answered > 0 || r->lists.blocked ? (uint32_t)EPOLLOUT : 0),
-	    .data.fd = r->channel};
+	uint32_t events = (resolving_has_room(r) ? (uint32_t)EPOLLIN : 0) |
+	    (r->answered.first != NULL || r->lists.blocked ? (uint32_t)EPOLLOUT : 0);
+	struct epoll_event ev = {.events = events, .data.u64 = CHANNEL};
+
+	if (r->watched && events == r->events)
+		return;
+	r->watched = true;
+	r->events = events;
 
 	if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->channel, &ev) < 0 && epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->channel, &ev) < 0)
 		die("epoll_ctl");
@@ -355,28 +388,28 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (r->epoll < 0)
 		die("epoll_create1");
-	r->dns = dns_open(r->settings, r->epoll, mark_socket, r); /* reads resolv.conf, which is out of sight afterwards */
+	r->dns = dns_open(r->settings, r->epoll, on_socket, r); /* reads resolv.conf, which is out of sight afterwards */
 	sandbox_enter(SANDBOX_RESOLVER, user, NULL);
 	while (!r->asker_gone) {
 		int n;
 
 		watch_channel(r);
 		n = epoll_wait(r->epoll, events, sizeof(events) / sizeof(*events),
-		    r->to_ask > 0 || lists_are_idle(r) ? 0 : dns_timeout_ms(r->dns));
+		    r->to_ask.first != NULL || lists_are_idle(r) ? 0 : dns_timeout_ms(r->dns));
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		for (int i = 0; i < n; i++) {
-			int fd = events[i].data.fd;
+			uint64_t token = events[i].data.u64;
 			uint32_t what = events[i].events;
 
-			if (fd == r->channel && (what & EPOLLHUP) != 0)
+			if (token == CHANNEL && (what & EPOLLHUP) != 0)
 				r->asker_gone = true;
-			else if (fd == r->channel)
+			else if (token == CHANNEL)
 				take_lookups(r);
 			else
-				dns_process(r->dns, fd, what);
+				dns_process(r->dns, token, what);
 		}
-		dns_process(r->dns, -1, 0);
+		dns_continue(r->dns);
 		ask_again(r);
 		deliver(r);
 		lists_continue(r); /* in the places that are free now: else nothing might be in flight that wakes us */
@@ -387,16 +420,15 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 void resolver_start(const struct settings *settings, struct resolver *out)
 {
 	struct sandbox_user user = {0};
-	int channel[2], mark[2] = {-1, -1};
+	int channel[2], sockets[2];
 
 	if (sandbox_changes_user() && !sandbox_find_user(settings->user, &user))
 		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", settings->user);
 	if (sandbox_changes_user() && user.uid == 0)
 		die_usage("the resolver shall not be root: name another user with --user");
 	channel_pair(channel);
-	if (settings->fwmark != 0)
-		channel_pair(mark);
-	*out = (struct resolver){.channel = channel[0], .mark_channel = mark[0], .fwmark = settings->fwmark, .pid = fork()};
+	channel_pair(sockets);
+	*out = (struct resolver){.channel = channel[0], .socket_channel = sockets[0], .fwmark = settings->fwmark, .pid = fork()};
 	if (out->pid < 0)
 		die("fork");
 	if (out->pid == 0) {
@@ -405,14 +437,13 @@ void resolver_start(const struct settings *settings, struct resolver *out)
 		if (r == NULL)
 			die("out of memory");
 		close(channel[0]);
-		if (mark[0] >= 0)
-			close(mark[0]);
+		close(sockets[0]);
 		r->channel = channel[1];
-		r->mark_channel = mark[1];
+		r->socket_channel = sockets[1];
+		r->route[0] = r->route[1] = -1;
 		r->settings = settings;
 		run(r, &user);
 	}
 	close(channel[1]);
-	if (mark[1] >= 0)
-		close(mark[1]);
+	close(sockets[1]);
 }

@@ -45,9 +45,15 @@ struct lookup_result {
 	char allowed[REPLY_ALLOWED];
 };
 
+/* Comes with a socket that the resolver wants prepared, and goes back to it. */
+struct socket_wish {
+	uint32_t udp; /* to ask servers with */
+	int32_t room; /* -1: failed; else how many questions and answers its buffers hold */
+};
+
 struct resolver {
 	int channel;
-	int mark_channel; /* where it asks for FwMark; -1 without one */
+	int socket_channel; /* where it asks for what its sockets need, see struct socket_wish */
 	uint32_t fwmark;
 	pid_t pid;
 };

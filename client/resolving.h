@@ -1,7 +1,7 @@
 /* Inside the resolver's process: a slot for each look-up that is in flight, which resolve.c fills and empties, and the lists
  * of lists.c, whose questions take slots, too.
  *
- *     FREE --slot_take()--> ASKING --answer--> ANSWERED --the asker has room--> FREE
+ *     free --slot_take()--> in flight --answer--> answered --the asker has room--> free
  *
  * A slot whose question is a list's has no result for the asker: lists_answered() gets it, and frees it.
  */
@@ -11,12 +11,6 @@
 #include "dns.h"
 #include "resolve.h"
 
-/* Many look-ups are in flight at once, but no more than the answers that a socket's buffer holds: what comes when it
- * is full is lost, and costs a time-out. */
-#define IN_FLIGHT 256
-
-enum slot_state { FREE, TO_ASK, ASKING, ANSWERED };
-
 /* What a slot asks for: the SRV of a peer, a list's PTR, how the lists are split. */
 enum slot_question { SLOT_SRV, SLOT_LIST, SLOT_SHARD };
 
@@ -25,8 +19,8 @@ enum slot_question { SLOT_SRV, SLOT_LIST, SLOT_SHARD };
 enum naming { NAMING_UNKNOWN, NAMING_BARE, NAMING_PADDED };
 
 struct in_flight {
+	struct in_flight *next; /* of the list that it is in, if any */
 	struct resolving *r;
-	enum slot_state state;
 	enum slot_question question;
 	struct lookup lookup;
 	struct name name; /* that is asked for now */
@@ -76,25 +70,35 @@ struct lists {
 	size_t waiting;
 };
 
+struct slots {
+	struct in_flight *first, *last;
+};
+
 struct resolving {
-	int channel, mark_channel, epoll;
+	int channel, socket_channel, epoll;
+	int route[2]; /* sockets that are asked for routes, of IPv4 and IPv6; -1: not yet */
 	const struct settings *settings;
 	struct dns *dns;
 	size_t first; /* the server where the next look-up begins: one that answered */
 	enum naming naming;
-	struct in_flight slots[IN_FLIGHT];
-	unsigned to_ask;
-	unsigned busy, answered; /* slots that are not FREE; and of those, that only wait for the asker */
+	struct in_flight slots[DNS_WINDOW_MOST];
+	size_t used;                           /* the others never were */
+	struct slots free, to_ask, answered; /* those that are answered only wait for the asker */
+	size_t busy;                           /* that are not free */
+	bool watched;
+	uint32_t events; /* that are watched of the channel */
 	struct lists lists;
 	bool asker_gone;
 };
 
-/* There must be one that is FREE. */
+/* There must be one, which resolving_has_room() says. */
 struct in_flight *slot_take(struct resolving *r, const struct lookup *lookup);
 void slot_ask(struct in_flight *f);
 void slot_free(struct in_flight *f);
 /* What a question came to: another server is asked, or it is over. */
 void slot_finish(struct in_flight *f, enum lookup_status status);
+
+bool resolving_has_room(const struct resolving *r);
 
 /* The first address that a peer can have and this host can reach. */
 enum lookup_status resolving_choose(struct resolving *r, const struct reply *reply, struct endpoint *out,

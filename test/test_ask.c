@@ -37,7 +37,7 @@ static void on_result(const struct lookup *question, const struct lookup_result 
 static void ask(const struct lookup_result *results, size_t len)
 {
 	int channel[2];
-	struct resolver r = {.mark_channel = -1};
+	struct resolver r = {.socket_channel = -1};
 
 	channel_pair(channel);
 	r.channel = channel[0];

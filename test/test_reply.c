@@ -1525,6 +1525,64 @@ static TCase *tcase(Suite *s, const char *name)
 	return t;
 }
 
+/* ---- cookies ---- */
+
+#define CLIENT "12345678"
+
+/* Reads the cookie of an answer with these EDNS options, where `CLIENT` was asked with. */
+static size_t read_cookie(const char *options, size_t options_len, uint8_t cookie[REPLY_COOKIE])
+{
+	size_t cookie_len = REPLY_COOKIE_CLIENT, len;
+	uint8_t *msg;
+
+	memset(cookie, 0, REPLY_COOKIE);
+	memcpy(cookie, CLIENT, REPLY_COOKIE_CLIENT);
+	if (options != NULL) {
+		ldns_pkt_set_edns_udp_size(pkt, 1232);
+		ldns_pkt_set_edns_data(pkt, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, options_len, options));
+	}
+	ck_assert_int_eq(ldns_pkt2wire(&msg, pkt, &len), LDNS_STATUS_OK);
+	reply_read_cookie(msg, len, cookie, &cookie_len);
+	/* Cut anywhere it is none, or the same. */
+	for (size_t i = 0; i < len; i++) {
+		uint8_t part[REPLY_COOKIE] = CLIENT;
+		size_t part_len = REPLY_COOKIE_CLIENT;
+
+		reply_read_cookie(msg, i, part, &part_len);
+		ck_assert_uint_eq(part_len, REPLY_COOKIE_CLIENT);
+	}
+	free(msg);
+	return cookie_len;
+}
+
+#define COOKIE_OF(options) read_cookie(options, sizeof(options) - 1, cookie)
+
+START_TEST(a_server_s_cookie_stands_behind_ours)
+{
+	uint8_t cookie[REPLY_COOKIE];
+
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\20" CLIENT "abcdefgh"), 16);
+	ck_assert_mem_eq(cookie, CLIENT "abcdefgh", 16);
+	ck_assert_uint_eq(COOKIE_OF("\0\3\0\2id\0\12\0\50" CLIENT "0123456789abcdef0123456789abcdef"), 40);
+	ck_assert_mem_eq(cookie, CLIENT "0123456789abcdef0123456789abcdef", 40);
+}
+END_TEST
+
+START_TEST(what_is_no_cookie_of_ours_is_left_alone)
+{
+	uint8_t cookie[REPLY_COOKIE];
+
+	ck_assert_uint_eq(read_cookie(NULL, 0, cookie), 8);
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\10" CLIENT), 8);                    /* ours alone */
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\17" CLIENT "abcdefg"), 8);         /* too short */
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\51" CLIENT "0123456789abcdef0123456789abcdefg"), 8); /* too long */
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\20" "12345679abcdefgh"), 8);       /* another's */
+	ck_assert_uint_eq(COOKIE_OF("\0\12\0\21" CLIENT "abcdefgh"), 8);        /* longer than the rest */
+	ck_assert_uint_eq(COOKIE_OF("\0\13\0\20" CLIENT "abcdefgh"), 8);        /* another option */
+	ck_assert_mem_eq(cookie, CLIENT "\0\0\0\0\0\0\0\0", 16);
+}
+END_TEST
+
 Suite *suite_reply(void)
 {
 	Suite *s = suite_create("reply");
@@ -1576,6 +1634,8 @@ Suite *suite_reply(void)
 	tcase_add_test(r, counts_that_are_more_than_there_is_are_a_bad_answer);
 	tcase_add_test(r, a_message_of_64_KiB_takes_a_moment);
 	tcase_add_test(r, a_list_of_64_KiB_takes_a_moment);
+	tcase_add_test(l, a_server_s_cookie_stands_behind_ours);
+	tcase_add_test(l, what_is_no_cookie_of_ours_is_left_alone);
 	tcase_add_test(l, a_list_gives_its_instances);
 	tcase_add_test(l, what_is_no_instance_is_left_out_of_a_list);
 	tcase_add_test(l, a_peer_comes_once);

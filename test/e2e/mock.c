@@ -22,6 +22,8 @@
  *   existing      as the existing implementation of this naming: SRV only at the padded name, in upper or lower case, its answer
  *                 in lower case; TTL 0; an A is the answer to AAAA, too; the list has the KEYs of the command line;
  *                 NXDOMAIN for everything else
+ *   noedns        FORMERR for a question with something behind it; bare for others
+ *   badcookie     BADCOOKIE and a server's cookie for a question without it; good with it
  *   nxdomain, servfail, refused
  * Lies:
  *   noaddress     SRV alone, and no address if one asks
@@ -68,6 +70,7 @@
 #define TYPE_TXT  16
 #define TYPE_AAAA 28
 #define TYPE_SRV  33
+#define COOKIE    "sesame!!"
 #define MORE_MS   1500
 #define LATE_MS   9000
 
@@ -310,7 +313,7 @@ static void answer_srv(struct answer *a)
 	} else {
 		put_srv(a, owner, 0, 0, port_of(a), is(a, "hostcname") ? &a->other : owner);
 	}
-	if (!is(a, "bare") && !is(a, "noaddress") && !is(a, "hostcname"))
+	if (!is(a, "bare") && !is(a, "noaddress") && !is(a, "hostcname") && !is(a, "noedns"))
 		put_additional(a, owner);
 }
 
@@ -376,6 +379,27 @@ static bool read_question(const uint8_t *query, size_t len, struct answer *a)
 	return true;
 }
 
+/* A server's cookie behind the client's, at the end of the question; `end` is where OPT begins. */
+static bool has_cookie(const uint8_t *query, size_t len, size_t end)
+{
+	return len == end + 11 + 4 + 16 && memcmp(query + len - 8, COOKIE, 8) == 0;
+}
+
+static void put_cookie(struct answer *a, const uint8_t client[8])
+{
+	a->rcode = 7; /* with OPT's part 23 */
+	a->counts[2]++;
+	wire_put8(&a->w, 0);
+	wire_put16(&a->w, 41);
+	wire_put16(&a->w, 1232);
+	wire_put32(&a->w, 1 << 24);
+	wire_put16(&a->w, 4 + 16);
+	wire_put16(&a->w, 10);
+	wire_put16(&a->w, 16);
+	wire_put(&a->w, client, 8);
+	wire_put(&a->w, COOKIE, 8);
+}
+
 /* Returns the answer's length; 0: none. */
 static size_t answer(const uint8_t *query, size_t len, struct answer *a, uint8_t *out, size_t cap)
 {
@@ -394,6 +418,10 @@ static size_t answer(const uint8_t *query, size_t len, struct answer *a, uint8_t
 		answer_list(a);
 	else if (is(a, "servfail") || is(a, "refused"))
 		a->rcode = is(a, "servfail") ? 2 : 5;
+	else if (is(a, "noedns") && len > a->w.at)
+		a->rcode = 1;
+	else if (is(a, "badcookie") && !has_cookie(query, len, a->w.at))
+		put_cookie(a, query + len - 8);
 	else if (!a->known || is(a, "nxdomain") || (existing && !a->padded))
 		a->rcode = 3;
 	else if (!a->truncated && a->type == TYPE_SRV)
