@@ -1538,6 +1538,7 @@ static size_t read_cookie(const char *options, size_t options_len, uint8_t cooki
 	memset(cookie, 0, REPLY_COOKIE);
 	memcpy(cookie, CLIENT, REPLY_COOKIE_CLIENT);
 	if (options != NULL) {
+		ldns_rdf_deep_free(ldns_pkt_edns_data(pkt));
 		ldns_pkt_set_edns_udp_size(pkt, 1232);
 		ldns_pkt_set_edns_data(pkt, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, options_len, options));
 	}
