@@ -10,9 +10,9 @@
 #include "reply.h"
 #include "settings.h"
 
-/* Questions in flight: so many at first, and at most. */
+/* Questions in flight: so many at first, and at most: wgmeetd's socket holds that many, even if it cannot look just now. */
 #define DNS_WINDOW      256
-#define DNS_WINDOW_MOST 3584
+#define DNS_WINDOW_MOST 2560
 
 struct dns;
 
