@@ -156,7 +156,7 @@ START_TEST(a_hex_text_with_another_octet_is_refused)
 }
 END_TEST
 
-/* The memory ends with the text: a sanitizer sees what reads on. */
+/* The memory ends with the text, or with as many octets as there must be: a sanitizer sees what reads on. */
 START_TEST(a_text_that_ends_early_is_refused_and_not_read_behind)
 {
 	uint8_t key[KEY_LEN];
@@ -172,10 +172,14 @@ START_TEST(a_text_that_ends_early_is_refused_and_not_read_behind)
 		memcpy(text, hex, len);
 		text[len] = '\0';
 		ck_assert(!key_from_hex(text, key));
-		if (len < KEY_BASE64) {
-			memcpy(text, base64, len);
-			ck_assert(!key_from_base64(text, key));
-		}
+		free(text);
+	}
+	for (size_t len = 0; len <= KEY_BASE64; len++) {
+		char *text = calloc(1, KEY_BASE64);
+
+		ck_assert_ptr_nonnull(text);
+		memcpy(text, base64, len);
+		ck_assert_int_eq(key_from_base64(text, key), len == KEY_BASE64);
 		free(text);
 	}
 }
@@ -239,6 +243,168 @@ START_TEST(text_for_messages_is_base64_with_its_end)
 }
 END_TEST
 
+/* ---- bit by bit ---- */
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base32_digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+/* `width` bits of the key from bit `at` on; behind the key they are 0. */
+static unsigned bits_of(const uint8_t key[KEY_LEN], size_t at, size_t width)
+{
+	unsigned v = 0;
+
+	for (size_t i = at; i < at + width; i++)
+		v = v << 1 | (i < 8 * KEY_LEN && (key[i / 8] >> (7 - i % 8) & 1));
+	return v;
+}
+
+/* As the text of a base is defined: RFC 4648. False if it is none. */
+static bool read_bits(const uint8_t *text, size_t len, const char *digits, size_t width, uint8_t key[KEY_LEN])
+{
+	memset(key, 0, KEY_LEN);
+	for (size_t i = 0; i < len; i++) {
+		const char *digit = text[i] != 0 ? strchr(digits, width == 5 ? name_lower(text[i]) : text[i]) : NULL;
+
+		if (digit == NULL)
+			return false;
+		for (size_t j = 0; j < width; j++) {
+			size_t bit = i * width + j;
+			bool set = ((size_t)(digit - digits) >> (width - 1 - j) & 1) != 0;
+
+			if (set && bit >= 8 * KEY_LEN)
+				return false;
+			if (set)
+				key[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+		}
+	}
+	return true;
+}
+
+static void check_texts(const uint8_t key[KEY_LEN])
+{
+	uint8_t base32[KEY_BASE32 + 1], back[KEY_LEN];
+	char base64[KEY_BASE64 + 1];
+
+	base32[KEY_BASE32] = 0x5a;
+	base64[KEY_BASE64] = 0x5a;
+	key_to_base32(key, base32);
+	key_to_base64(key, base64);
+	for (size_t i = 0; i < KEY_BASE32; i++)
+		ck_hot(base32[i] == base32_digits[bits_of(key, 5 * i, 5)]);
+	for (size_t i = 0; i < KEY_BASE64 - 1; i++)
+		ck_hot(base64[i] == base64_digits[bits_of(key, 6 * i, 6)]);
+	ck_hot(base64[KEY_BASE64 - 1] == '=' && base64[KEY_BASE64] == 0x5a && base32[KEY_BASE32] == 0x5a);
+	ck_hot(key_from_base32(base32, back) && memcmp(back, key, KEY_LEN) == 0);
+	ck_hot(key_from_base64(base64, back) && memcmp(back, key, KEY_LEN) == 0);
+}
+
+/* Each value of each octet, among zeros, ones, and others; and so each digit at each place. */
+START_TEST(each_octet_of_a_key_is_written_where_it_belongs)
+{
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t key[KEY_LEN];
+
+		some_key(i < 2 ? i : 1000 + i, key);
+		for (size_t at = 0; at < KEY_LEN; at++) {
+			uint8_t was = key[at];
+
+			for (unsigned v = 0; v < 256; v++) {
+				key[at] = (uint8_t)v;
+				check_texts(key);
+			}
+			key[at] = was;
+		}
+	}
+	for (size_t i = 0; i < 20000; i++) {
+		uint8_t key[KEY_LEN];
+
+		util_key(i, key);
+		check_texts(key);
+	}
+}
+END_TEST
+
+static void check_base32(const uint8_t text[KEY_BASE32], size_t *taken)
+{
+	uint8_t key[KEY_LEN], wanted[KEY_LEN];
+	bool good = read_bits(text, KEY_BASE32, base32_digits, 5, wanted);
+
+	ck_hot(key_from_base32(text, key) == good);
+	ck_hot(!good || memcmp(key, wanted, KEY_LEN) == 0);
+	*taken += good;
+}
+
+static void check_base64(const uint8_t text[KEY_BASE64], size_t *taken)
+{
+	uint8_t key[KEY_LEN], wanted[KEY_LEN];
+	bool good = read_bits(text, KEY_BASE64 - 1, base64_digits, 6, wanted) && text[KEY_BASE64 - 1] == '=';
+
+	ck_hot(key_from_base64((const char *)text, key) == good);
+	ck_hot(!good || memcmp(key, wanted, KEY_LEN) == 0);
+	*taken += good;
+}
+
+/* Each octet at each place: what is no digit is refused, and a digit is the bits that it stands for. */
+START_TEST(each_octet_of_a_text_is_read_as_it_is_defined)
+{
+	size_t taken = 0, turns = 0;
+
+	for (size_t i = 0; i < 6; i++, turns++) {
+		uint8_t key[KEY_LEN], base32[KEY_BASE32], base64[KEY_BASE64];
+
+		some_key(i < 2 ? i : 1000 + i, key);
+		key_to_base32(key, base32);
+		key_to_base64(key, (char *)base64);
+		for (size_t at = 0; at < KEY_BASE64; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				uint8_t was = base64[at];
+
+				base64[at] = (uint8_t)c;
+				check_base64(base64, &taken);
+				base64[at] = was;
+			}
+		for (size_t at = 0; at < KEY_BASE32; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				uint8_t was = base32[at];
+
+				base32[at] = (uint8_t)c;
+				check_base32(base32, &taken);
+				base32[at] = was;
+			}
+	}
+	ck_assert_uint_eq(taken, turns * (51 * 58 + 2 * 2 + 42 * 64 + 16 + 1));
+}
+END_TEST
+
+/* Eight characters are taken together: what is wrong with one must not be made up for by those beside it. */
+START_TEST(octets_beside_each_other_do_not_hide_one_another)
+{
+	static const uint8_t odd[] = {0, 1, 0x0f, 0x12, 0x17, 0x18, 0x1f, 0x20, '+', '-', '/', '0', '1', '2', '7', '8', '9', ':', '=', '@',
+	    'A', 'Z', '[', 0x5f, '`', 'a', 'z', '{', 0x7f, 0x80, 0xab, 0xaf, 0xb2, 0xc1, 0xe0, 0xe1, 0xff};
+	const char *digits = _i == 0 ? base32_digits : base64_digits;
+	size_t chars = _i == 0 ? KEY_BASE32 : KEY_BASE64, taken = 0;
+	uint64_t random = 815;
+
+	for (size_t turn = 0; turn < 300000; turn++) {
+		uint8_t text[KEY_BASE32];
+		size_t from = util_random(&random) % chars, len = 1 + util_random(&random) % 8;
+
+		for (size_t i = 0; i < chars; i++)
+			text[i] = (uint8_t)digits[util_random(&random) % strlen(digits)];
+		if (_i == 0) {
+			text[KEY_BASE32 - 1] = turn % 2 == 0 ? 'a' : 'Q';
+		} else {
+			text[KEY_BASE64 - 2] = turn % 2 == 0 ? 'A' : 'g';
+			text[KEY_BASE64 - 1] = '=';
+		}
+		for (size_t i = from; i < from + len && i < chars; i++)
+			text[i] = turn % 3 == 0 ? (uint8_t)(util_random(&random) >> 20) : odd[util_random(&random) % COUNT(odd)];
+		_i == 0 ? check_base32(text, &taken) : check_base64(text, &taken);
+	}
+	ck_assert_uint_gt(taken, 3000);
+}
+END_TEST
+
 Suite *suite_key(void)
 {
 	Suite *s = suite_create("key");
@@ -252,6 +418,9 @@ Suite *suite_key(void)
 	tcase_add_test(t, a_base32_text_that_is_read_is_the_one_that_is_written);
 	tcase_add_test(t, a_hex_text_with_another_octet_is_refused);
 	tcase_add_test(t, a_text_that_ends_early_is_refused_and_not_read_behind);
+	tcase_add_test(t, each_octet_of_a_key_is_written_where_it_belongs);
+	tcase_add_test(t, each_octet_of_a_text_is_read_as_it_is_defined);
+	tcase_add_loop_test(t, octets_beside_each_other_do_not_hide_one_another, 0, 2);
 	tcase_add_test(t, prefixes_are_the_same_up_to_the_bit_that_differs);
 	tcase_add_test(t, prefixes_are_those_of_the_base32);
 	tcase_add_test(t, only_the_key_of_zeros_is_zero);
