@@ -8,13 +8,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Digits and nothing else. Three of them a line: strtoull() took a third of the time of all. */
 static bool number(const char *text, uint64_t max, uint64_t *out)
 {
-	char *end;
+	uint64_t v = 0;
 
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *out <= max;
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		uint64_t digit = (uint64_t)*text - '0';
+
+		if (digit > 9 || v > (UINT64_MAX - digit) / 10)
+			return false;
+		v = 10 * v + digit;
+	}
+	*out = v;
+	return v <= max;
 }
 
 /* Cuts at tabs; returns how many fields there are, at most max + 1. */
