@@ -1,7 +1,6 @@
 #include "zone.h"
 
 #include <errno.h>
-#include <sodium/crypto_generichash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,24 +21,22 @@ int zone_reserve(void **array, size_t *cap, size_t len, size_t more, size_t size
 	return 0;
 }
 
-static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct endpoint *ep,
-    const struct wg_allowedip *allowed, size_t allowed_len)
+/* ---- peers ---- */
+
+static int add_peer(struct zone *z, const uint8_t key[KEY_LEN], const struct endpoint *ep, uint32_t txt_off, uint16_t txt_len)
 {
 	const struct peer_conf *conf = config_find_peer(z->conf, key);
-
 	struct zone_peer *peer;
 
-	if (zone_reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0 ||
-	    zone_reserve((void **)&z->txt, &z->txt_cap, z->txt_len, RECORDS_TXT_MAX, 1) < 0)
+	if (zone_reserve((void **)&z->peers, &z->peers_cap, z->peers_len, 1, sizeof(*z->peers)) < 0)
 		return -ENOMEM;
 	peer = &z->peers[z->peers_len++];
 	memset(peer, 0, sizeof(*peer));
 	memcpy(peer->key, key, KEY_LEN);
 	peer->endpoint = *ep;
 	peer->label = conf != NULL && conf->label[0] != '\0' ? conf->label : NULL;
-	peer->txt_off = (uint32_t)z->txt_len;
-	peer->txt_len = (uint16_t)records_txt_allowed(allowed, allowed_len, z->txt + z->txt_len, RECORDS_TXT_MAX);
-	z->txt_len += peer->txt_len;
+	peer->txt_off = txt_off;
+	peer->txt_len = txt_len;
 	return 0;
 }
 
@@ -76,6 +73,7 @@ static int add_self(struct zone *z, const struct wg_device *dev, const struct zo
 {
 	const struct zone_conf *conf = z->conf;
 	struct endpoint first = conf->self.endpoint;
+	uint32_t txt_off = (uint32_t)z->txt_len;
 	int r;
 
 	if (conf->self.is_auto && world->self_len > 0 && dev->listen_port != 0) {
@@ -84,32 +82,68 @@ static int add_self(struct zone *z, const struct wg_device *dev, const struct zo
 	}
 	if (first.family == AF_UNSPEC || !dev->has_public_key)
 		return 0;
-	r = add_peer(z, dev->public_key, &first, conf->self_allowed.at, conf->self_allowed.len);
+	r = zone_add_text(z, conf->self_allowed.at, conf->self_allowed.len);
+	if (r >= 0)
+		r = add_peer(z, dev->public_key, &first, txt_off, (uint16_t)r);
 	for (size_t i = 1; r == 0 && conf->self.is_auto && i < world->self_len; i++) {
 		r = zone_reserve((void **)&z->more, &z->more_cap, z->more_len, 1, sizeof(*z->more));
 		if (r < 0)
 			break;
 		z->more[z->more_len] = world->self[i];
 		z->more[z->more_len++].port = dev->listen_port;
-		z->peers[0].more_len++;
+		z->peers[z->peers_len - 1].more_len++;
 	}
 	return r;
 }
 
-static bool same_key(const struct zone_peer *a, const struct zone_peer *b)
+/* A file may tell a key twice: which of two endpoints counts is not to depend on their order. */
+static bool counts_before(const struct endpoint *a, const struct endpoint *b)
 {
-	return memcmp(a->key, b->key, KEY_LEN) == 0;
+	int d = memcmp(a->addr, b->addr, sizeof(a->addr));
+
+	return d != 0 ? d < 0 : a->port < b->port;
 }
 
-/* A file may tell a key twice: which of the two counts is not to depend on their order. */
-static int by_key(const void *a, const void *b)
+/* A device's peer goes behind the last one, or in its place. */
+static int place_peer(struct zone *z, const struct wg_peer *p, const struct endpoint *ep, const struct zone_text *text)
 {
-	const struct zone_peer *p = a, *q = b;
-	int d = memcmp(p->key, q->key, KEY_LEN);
+	struct zone_peer *last = z->peers_len > 0 ? &z->peers[z->peers_len - 1] : NULL;
 
-	if (d == 0)
-		d = memcmp(p->endpoint.addr, q->endpoint.addr, sizeof(p->endpoint.addr));
-	return d != 0 ? d : (int)p->endpoint.port - (int)q->endpoint.port;
+	if (last == NULL || memcmp(last->key, p->public_key, KEY_LEN) != 0)
+		return add_peer(z, p->public_key, ep, text->txt_off, text->txt_len);
+	if (counts_before(ep, &last->endpoint)) {
+		last->endpoint = *ep;
+		last->txt_off = text->txt_off;
+		last->txt_len = text->txt_len;
+	}
+	return 0;
+}
+
+/* By key. The registry's own device has its place between them, and none of its peers takes it. */
+static int add_peers(struct zone *z, const struct wg_device *dev, const struct zone_world *world)
+{
+	bool had_turn = false, has_self = false;
+
+	for (size_t i = 0; i <= dev->peers_len; i++) {
+		const struct wg_peer *p = i < dev->peers_len ? zone_kept_peer(&z->kept, dev, i) : NULL;
+		int to_self = p != NULL ? memcmp(p->public_key, dev->public_key, KEY_LEN) : 1;
+		const struct endpoint *ep;
+
+		if (!had_turn && to_self >= 0) {
+			size_t before = z->peers_len;
+
+			had_turn = true;
+			if (add_self(z, dev, world) < 0)
+				return -ENOMEM;
+			has_self = z->peers_len > before;
+		}
+		if (p == NULL || (has_self && to_self == 0))
+			continue;
+		ep = choose(z->conf, dev, p, world->now_s);
+		if (ep != NULL && place_peer(z, p, ep, &z->kept.texts[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* How many peers, from `first` on, have a key with the same beginning: 5 bits for each character. */
@@ -139,62 +173,6 @@ static int choose_shard(const struct zone *z)
 			return (int)shard;
 	}
 	return -1;
-}
-
-static void hash_u32(crypto_generichash_state *h, uint64_t v)
-{
-	uint32_t x = (uint32_t)v;
-
-	crypto_generichash_update(h, (const void *)&x, sizeof(x));
-}
-
-static void hash_address(crypto_generichash_state *h, const struct endpoint *ep)
-{
-	hash_u32(h, ep->family);
-	crypto_generichash_update(h, ep->addr, sizeof(ep->addr));
-}
-
-/* Every field with its length or at a fixed length, so that no two zones read the same. */
-static void hash_zone(struct zone *z)
-{
-	const struct zone_conf *conf = z->conf;
-	crypto_generichash_state h;
-
-	crypto_generichash_init(&h, NULL, 0, sizeof(z->hash));
-	hash_u32(&h, 1); /* the version of what a zone with this content looks like */
-	hash_u32(&h, conf->name.len);
-	crypto_generichash_update(&h, conf->name.wire, conf->name.len);
-	hash_u32(&h, conf->ttl_s);
-	hash_u32(&h, conf->padded_names);
-	hash_u32(&h, (uint64_t)z->shard);
-	hash_u32(&h, conf->name_servers.len);
-	for (size_t i = 0; i < conf->name_servers.len; i++) {
-		const struct name_server *ns = &conf->name_servers.at[i];
-
-		hash_u32(&h, ns->name.len);
-		crypto_generichash_update(&h, ns->name.wire, ns->name.len);
-		if (!name_is_within(&ns->name, &conf->name))
-			continue; /* its addresses are another zone's */
-		hash_u32(&h, ns->addrs_len);
-		for (size_t j = 0; j < ns->addrs_len; j++)
-			hash_address(&h, &ns->addrs[j]);
-	}
-	for (size_t i = 0; i < z->peers_len; i++) {
-		const struct zone_peer *p = &z->peers[i];
-
-		crypto_generichash_update(&h, p->key, KEY_LEN);
-		hash_address(&h, &p->endpoint);
-		hash_u32(&h, p->endpoint.port);
-		hash_u32(&h, p->more_len);
-		for (size_t j = 0; j < p->more_len; j++)
-			hash_address(&h, &z->more[p->more_off + j]);
-		hash_u32(&h, p->label != NULL ? strlen(p->label) : 0);
-		if (p->label != NULL)
-			crypto_generichash_update(&h, (const uint8_t *)p->label, strlen(p->label));
-		hash_u32(&h, p->txt_len);
-		crypto_generichash_update(&h, z->txt + p->txt_off, p->txt_len);
-	}
-	crypto_generichash_final(&h, z->hash, sizeof(z->hash));
 }
 
 /* ---- access ---- */
@@ -231,65 +209,28 @@ static int build_tunnel(struct zone *z, const struct wg_device *dev)
 	return 0;
 }
 
-static void hash_access(crypto_generichash_state *h, const struct zone_access *a)
-{
-	hash_u32(h, a->everyone);
-	hash_u32(h, a->tunnel);
-	hash_u32(h, a->len);
-	if (a->len > 0)
-		crypto_generichash_update(h, a->at[0].first, a->len * sizeof(*a->at));
-}
-
-static void hash_rules(struct zone *z)
-{
-	crypto_generichash_state h;
-
-	crypto_generichash_init(&h, NULL, 0, sizeof(z->rules));
-	hash_u32(&h, z->ifindex);
-	hash_access(&h, &z->allow);
-	hash_access(&h, &z->browse);
-	hash_access(&h, &z->tunnel);
-	crypto_generichash_final(&h, z->rules, sizeof(z->rules));
-}
-
 static int build_rules(struct zone *z, const struct wg_device *dev, unsigned ifindex)
 {
 	z->ifindex = ifindex;
 	if (build_access(&z->allow, &z->conf->allow) < 0 || build_access(&z->browse, &z->conf->browse) < 0 ||
 	    build_tunnel(z, dev) < 0)
 		return -ENOMEM;
-	hash_rules(z);
+	zone_hash_rules(z);
 	return 0;
 }
 
 int zone_build(struct zone *z, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world)
 {
-	size_t kept = 0;
-	bool has_self;
-
 	z->conf = conf;
-	z->peers_len = z->txt_len = z->more_len = 0;
+	z->peers_len = z->more_len = 0;
 	records_service_name(&conf->name, &z->service);
-	if (build_rules(z, dev, world->ifindex) < 0 || add_self(z, dev, world) < 0)
+	if (build_rules(z, dev, world->ifindex) < 0 || zone_keep(z, dev) < 0)
 		return -ENOMEM;
-	has_self = z->peers_len > 0;
-	for (size_t i = 0; i < dev->peers_len; i++) {
-		const struct wg_peer *p = &dev->peers[i];
-		const struct endpoint *ep = choose(conf, dev, p, world->now_s);
-
-		if (has_self && memcmp(p->public_key, dev->public_key, KEY_LEN) == 0)
-			continue; /* no peer takes the registry's own place */
-		if (ep != NULL && add_peer(z, p->public_key, ep, dev->allowed + p->allowed_off, p->allowed_len) < 0)
-			return -ENOMEM;
-	}
-	if (z->peers_len > 0)
-		qsort(z->peers, z->peers_len, sizeof(*z->peers), by_key);
-	for (size_t i = 0; i < z->peers_len; i++)
-		if (i == 0 || !same_key(&z->peers[i], &z->peers[kept - 1]))
-			z->peers[kept++] = z->peers[i];
-	z->peers_len = kept;
+	z->txt_len = z->kept.txt_len;
+	if (add_peers(z, dev, world) < 0)
+		return -ENOMEM;
 	z->shard = choose_shard(z);
-	hash_zone(z);
+	zone_hash(z);
 	return 0;
 }
 
@@ -301,6 +242,9 @@ void zone_free(struct zone *z)
 	free(z->allow.at);
 	free(z->browse.at);
 	free(z->tunnel.at);
+	free(z->kept.order);
+	free(z->kept.texts);
+	free(z->kept.allowed);
 	memset(z, 0, sizeof(*z));
 }
 

@@ -28,6 +28,22 @@ struct zone_peer {
 	const char *label; /* its name for people, or NULL; the configuration's */
 };
 
+/* What a zone keeps of the device it was made of, so that a change of endpoints costs little: the peers by their keys, and
+ * their TXT strings, which depend on the allowed IPs alone. Only work is saved by it: the zone would be the same without. */
+struct zone_kept {
+	uint32_t *order; /* the device's peers, by key */
+	size_t order_len, order_cap;
+	struct zone_text {
+		uint32_t allowed_off, allowed_len;
+		uint32_t txt_off;
+		uint16_t txt_len;
+	} *texts; /* in that order, and so is zone->txt */
+	size_t texts_len, texts_cap;
+	struct wg_allowedip *allowed;
+	size_t allowed_len, allowed_cap;
+	size_t txt_len; /* of zone->txt: what these texts take */
+};
+
 /* Who may ask, or see lists; ranges as ranges_merge() leaves them. */
 struct zone_access {
 	bool everyone, tunnel;
@@ -59,14 +75,27 @@ struct zone {
 	size_t txt_len, txt_cap;
 	struct endpoint *more;
 	size_t more_len, more_cap;
+	struct zone_kept kept;
 };
 
-/* Fills `zone` anew; its arrays are reused. 0 or -ENOMEM. */
+/* Fills `zone` anew; its arrays are reused, and what was made before is, too, where it is still true. 0 or -ENOMEM. */
 int zone_build(struct zone *zone, const struct zone_conf *conf, const struct wg_device *dev, const struct zone_world *world);
 void zone_free(struct zone *zone);
 
 /* Room for `more` octets or elements behind `len` in an array like those of a zone: it at least doubles. 0 or -ENOMEM. */
 int zone_reserve(void **array, size_t *cap, size_t len, size_t more, size_t size);
+
+/* Parts of zone_build(). */
+
+/* zone->kept and its part of zone->txt, as the device has it now. 0 or -ENOMEM. */
+int zone_keep(struct zone *zone, const struct wg_device *dev);
+/* The i-th of the device's peers, by key. */
+const struct wg_peer *zone_kept_peer(const struct zone_kept *kept, const struct wg_device *dev, size_t i);
+/* TXT strings behind zone->txt_len. Returns the octets, or -ENOMEM. */
+int zone_add_text(struct zone *zone, const struct wg_allowedip *allowed, size_t len);
+/* zone->hash, zone->rules. */
+void zone_hash(struct zone *zone);
+void zone_hash_rules(struct zone *zone);
 
 /* Has it a name for people, or several addresses? Such a peer's records are stored whole, as those of other names are. */
 static inline bool zone_peer_is_special(const struct zone_peer *p)
