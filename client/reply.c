@@ -304,14 +304,13 @@ void reply_read_cookie(const uint8_t *msg, size_t len, uint8_t cookie[REPLY_COOK
 
 	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
 		return;
-	options = ldns_pkt_edns_data(pkt);
-	if (options != NULL)
+	if ((options = ldns_pkt_edns_data(pkt)) != NULL)
 		r = (struct wire_reader){.buf = ldns_rdf_data(options), .len = ldns_rdf_size(options)};
 	while (r.at < r.len && !r.bad) {
 		uint16_t code = wire_get16(&r), n = wire_get16(&r);
 		const uint8_t *value = wire_skip(&r, n);
 
-		if (value != NULL && code == COOKIE && n >= 2 * REPLY_COOKIE_CLIENT && n <= REPLY_COOKIE &&
+		if (code == COOKIE && value != NULL && n >= 2 * REPLY_COOKIE_CLIENT && n <= REPLY_COOKIE &&
 		    memcmp(value, cookie, REPLY_COOKIE_CLIENT) == 0) {
 			memcpy(cookie, value, n);
 			*cookie_len = n;

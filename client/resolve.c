@@ -326,9 +326,10 @@ static void ask_again(struct resolving *r)
 		slot_ask(slot_get(&list));
 }
 
+/* The first ones find out how peers are named here, before the others are asked for in vain. */
 bool resolving_has_room(const struct resolving *r)
 {
-	return r->busy < dns_window(r->dns);
+	return r->busy < (r->naming == NAMING_UNKNOWN ? DNS_WINDOW : dns_window(r->dns));
 }
 
 static void take_lookups(struct resolving *r)

@@ -22,7 +22,7 @@ sync_with() {
 	local last
 
 	lab_start wgmeetd - "$BIN/wgmeetd" --zone "$ZONE" --dump-file "$LAB/dump" --listen 127.0.0.1:5300 --verbose \
-		--workers 2 --user $WORKER_UID --observer-user $OBSERVER_UID "$@"
+		--workers 2 --user "$WORKER_UID" --observer-user "$OBSERVER_UID" "$@"
 	server_wait wgmeetd
 	status=0
 	lab_in - "$BIN/wgmeet" sync wgone --zone "$ZONE" --server 127.0.0.1:5300 --user 65534 --dry-run >"$LAB/out" 2>"$LAB/err" ||
