@@ -11,6 +11,7 @@
 #include "log.h"
 
 #define TIMEOUT_MS 2000 /* a daemon that hangs is not waited for longer */
+#define CHANGE_MS  100  /* but for each change, which some have to work for */
 
 _Noreturn static void die_of(const char *name, int err)
 {
@@ -67,13 +68,18 @@ static int changed(const struct device *d, int r)
 	return r;
 }
 
+static int set_all(const struct device *d, const struct wg_change *changes, size_t n)
+{
+	return wgdev_uapi_set(d->name, TIMEOUT_MS + (int)n * CHANGE_MS, changes, n);
+}
+
 static int set_endpoint(struct device *d, const struct wg_change *c)
 {
 	struct wg_change part = *c;
 
 	part.keepalive_s = 0;
 	return changed(d, d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, c->public_key, &c->endpoint) :
-	                                      wgdev_uapi_set(d->name, TIMEOUT_MS, &part, 1));
+	                                      set_all(d, &part, 1));
 }
 
 static int kick(struct device *d, const struct wg_change *c)
@@ -82,14 +88,14 @@ static int kick(struct device *d, const struct wg_change *c)
 
 	part.endpoint.family = AF_UNSPEC;
 	return changed(d, d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, c->public_key, c->keepalive_s) :
-	                                      wgdev_uapi_set(d->name, TIMEOUT_MS, &part, 1));
+	                                      set_all(d, &part, 1));
 }
 
 void device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out)
 {
 	memset(out, 0, n * sizeof(*out));
 	/* A daemon takes many at once for the price of one. If it does not take one of them, it does not say which. */
-	if (d->kernel == NULL && changed(d, wgdev_uapi_set(d->name, TIMEOUT_MS, changes, n)) == 0)
+	if (d->kernel == NULL && changed(d, set_all(d, changes, n)) == 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].endpoint.family != AF_UNSPEC)

@@ -159,7 +159,8 @@ static int open_socket(const char *name)
 	return fd;
 }
 
-/* A request is shorter than any socket's buffer: it goes out at once or not at all. */
+/* The longest request has 27 KB, and a Unix socket's buffer 208 KiB (net.core.wmem_default): it goes out at once. Where
+ * somebody made that smaller it may go out in part: then it failed, and some of its changes may be made. */
 static int send_request(int fd, const char *text, size_t len)
 {
 	ssize_t n = send(fd, text, len, MSG_NOSIGNAL);

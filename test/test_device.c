@@ -9,6 +9,8 @@
 #include "suites.h"
 #include "util.h"
 
+static unsigned think_ms; /* of a daemon, for each request */
+
 /* A daemon that refuses what has that line in it, and counts requests. It ends with the number of those. */
 static pid_t start_daemon(int listener, int requests, const char *refused)
 {
@@ -29,6 +31,7 @@ static pid_t start_daemon(int listener, int requests, const char *refused)
 			CHILD_CHECK(n > 0);
 			len += (size_t)n;
 		}
+		usleep(1000 * think_ms);
 		answer = refused != NULL && strstr(got, refused) != NULL ? "errno=-22\n\n" : "errno=0\n\n";
 		CHILD_CHECK(send(fd, answer, strlen(answer), MSG_NOSIGNAL) == (ssize_t)strlen(answer));
 		close(fd);
@@ -85,6 +88,34 @@ static void change_them(void *arg)
 	CHILD_CHECK(ended_after(pid, 1) && out[0].set == 0 && out[0].kick == 0);
 }
 
+/* A daemon that needs longer than one change may take. */
+static void change_many(void *arg)
+{
+	struct wg_change changes[DEVICE_CHANGES] = {0};
+	struct device_changed out[DEVICE_CHANGES];
+	struct device d = {.name = "wg7"};
+	int listener;
+	pid_t pid;
+
+	(void)arg;
+	util_private_run();
+	listener = util_uapi_listen("wg7");
+	for (uint64_t i = 0; i < COUNT(changes); i++) {
+		util_key(i, changes[i].public_key);
+		changes[i].endpoint = util_endpoint("192.0.2.1:1000");
+	}
+	think_ms = 2500;
+	pid = start_daemon(listener, 1, NULL);
+	device_change(&d, changes, COUNT(changes), out);
+	CHILD_CHECK(ended_after(pid, 1) && out[0].set == 0);
+}
+
+START_TEST(many_changes_have_more_time)
+{
+	util_in_child("many_changes_have_more_time", change_many, NULL);
+}
+END_TEST
+
 START_TEST(changes_are_made_at_once_or_one_by_one)
 {
 	util_in_child("changes_are_made_at_once_or_one_by_one", change_them, NULL);
@@ -97,6 +128,7 @@ Suite *suite_device(void)
 	TCase *t = tcase_create("device");
 
 	tcase_add_test(t, changes_are_made_at_once_or_one_by_one);
+	tcase_add_test(t, many_changes_have_more_time);
 	suite_add_tcase(s, t);
 	return s;
 }
