@@ -27,6 +27,7 @@ struct asking {
 	size_t n, next, open, listed;
 	bool *answered;
 	resolver_fn *fn;
+	resolver_wait_fn *on_wait;
 	void *data;
 };
 
@@ -53,6 +54,19 @@ static void on_result(struct asking *a, struct lookup_result *result)
 	a->fn(&a->questions[result->number], result, a->data);
 }
 
+/* What it said before it died is as good as any: that is done first. A question that it never read may have come back as an error
+ * ahead of its results. */
+_Noreturn static void resolver_is_gone(struct asking *a)
+{
+	struct lookup_result result;
+
+	while (channel_recv(a->r->channel, &result, sizeof(result), NULL) > 0)
+		on_result(a, &result);
+	if (a->on_wait != NULL)
+		a->on_wait(a->data);
+	diex("the resolver is gone");
+}
+
 /* As many as the channel takes now. */
 static void ask(struct asking *a)
 {
@@ -65,7 +79,7 @@ static void ask(struct asking *a)
 		if (r == -EAGAIN)
 			return;
 		if (r < 0)
-			diex("the resolver is gone");
+			resolver_is_gone(a);
 		a->open++;
 	}
 }
@@ -85,8 +99,8 @@ static int32_t enlarge(int fd)
 	return receive / ANSWER_SIZE < send / QUESTION_SIZE ? receive / ANSWER_SIZE : send / QUESTION_SIZE;
 }
 
-/* A socket of the resolver's gets what it has not the power for itself. */
-static void prepare_socket(const struct resolver *r)
+/* A socket of the resolver's gets what it has not the power for itself. False: the resolver is gone. */
+static bool prepare_socket(const struct resolver *r)
 {
 	struct socket_wish wish;
 	int fd, got;
@@ -103,14 +117,13 @@ static void prepare_socket(const struct resolver *r)
 			close(fd);
 		channel_send(r->socket_channel, &wish, sizeof(wish), -1);
 	}
-	if (got == 0)
-		diex("the resolver is gone");
+	return got != 0;
 }
 
 void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result_fn, resolver_wait_fn *on_wait,
     void *data)
 {
-	struct asking a = {.r = r, .questions = questions, .n = n, .fn = on_result_fn, .data = data,
+	struct asking a = {.r = r, .questions = questions, .n = n, .fn = on_result_fn, .on_wait = on_wait, .data = data,
 	    .answered = calloc(n + 1, sizeof(bool))};
 	struct lookup_result result;
 	int got;
@@ -131,12 +144,12 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 			if (errno != EINTR)
 				die("poll");
 		}
-		if (p[1].revents != 0)
-			prepare_socket(r);
+		if (p[1].revents != 0 && !prepare_socket(r))
+			resolver_is_gone(&a);
 		while ((got = channel_recv(r->channel, &result, sizeof(result), NULL)) > 0)
 			on_result(&a, &result);
 		if (got == 0)
-			diex("the resolver is gone");
+			resolver_is_gone(&a);
 	}
 	free(a.answered);
 }

@@ -64,7 +64,8 @@ void resolver_start(const struct settings *settings, struct resolver *out);
 void resolver_stop(struct resolver *r);
 
 /* Asks all n questions, as many at once as the resolver takes, and calls on_result for each result, judged again; and
- * on_wait, which may be NULL, before it waits for more of them. Their numbers are their places. Dies if the resolver does. */
+ * on_wait, which may be NULL, before it waits for more of them. Their numbers are their places. Dies if the resolver does, after
+ * on_wait. */
 typedef void resolver_fn(const struct lookup *question, const struct lookup_result *result, void *data);
 typedef void resolver_wait_fn(void *data);
 void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolver_fn *on_result, resolver_wait_fn *on_wait,

@@ -132,6 +132,43 @@ START_TEST(a_lie_ends_the_program)
 }
 END_TEST
 
+#define MADE 7 /* exit status */
+
+static int resolver_end;
+
+static void on_last_result(const struct lookup *question, const struct lookup_result *result, void *data)
+{
+	on_result(question, result, data);
+	close(resolver_end);
+}
+
+static void on_wait(void *data)
+{
+	(void)data;
+	if (got_len == 2)
+		_exit(MADE);
+}
+
+/* It ends after it said two things, and has not read what it was asked: what it said counts, and is made before the end. */
+START_TEST(results_are_made_before_the_end)
+{
+	struct lookup_result results[] = {good(1), good(0)};
+	struct resolver r = {.socket_channel = -1};
+	int channel[2];
+
+	channel_pair(channel);
+	r.channel = channel[0];
+	resolver_end = channel[1];
+	results[1].more = 1;
+	for (size_t i = 0; i < COUNT(results); i++)
+		ck_assert_int_eq(channel_send(resolver_end, &results[i], sizeof(results[i]), -1), 0);
+	questions[0].kind = LOOKUP_LIST;
+	questions[1].kind = LOOKUP_KEY;
+	log_init("wgmeet", false);
+	resolver_ask(&r, questions, QUESTIONS, on_last_result, on_wait, NULL);
+}
+END_TEST
+
 Suite *suite_ask(void)
 {
 	Suite *s = suite_create("ask");
@@ -140,6 +177,7 @@ Suite *suite_ask(void)
 	tcase_add_test(t, what_was_asked_for_is_believed);
 	tcase_add_loop_test(t, endpoints_are_judged_again, 0, 6);
 	tcase_add_loop_exit_test(t, a_lie_ends_the_program, EXIT_WRONG, 0, (int)COUNT(lies));
+	tcase_add_exit_test(t, results_are_made_before_the_end, MADE);
 	suite_add_tcase(s, t);
 	return s;
 }
