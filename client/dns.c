@@ -15,7 +15,6 @@
 #define TIMEOUT_MS 1000 /* of the first try; c-ares doubles it */
 #define TRIES      3
 #define TCP_MS     7000 /* over TCP c-ares asks once: as long as the tries over UDP take in all */
-#define TICK_MS    20   /* how late a time-out may be: looking for them costs */
 #define UDP_SIZE   1232
 #define CLASS_IN   1
 #define TYPE_OPT   41
@@ -31,19 +30,23 @@ enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADCOOKIE = 7 /* i
 
 /* Over one transport. */
 struct way {
-	struct dns *dns;
+	struct server *server;
 	ares_channel ares;
+	size_t asking; /* in flight */
+	struct question *first, **last; /* that wait to be asked */
 };
 
 struct server {
+	struct dns *dns;
 	struct way udp, tcp;
+	size_t asking; /* in flight or waiting */
+	size_t window, window_most;
+	int64_t lost_us; /* when the window was last made smaller */
 	uint8_t cookie[REPLY_COOKIE]; /* ours, and the server's behind it once it is known */
 	size_t cookie_len;
 	unsigned looks;
 	int64_t quickest_us; /* answer */
 	bool plain; /* it knows no EDNS */
-	unsigned tcp_asking;
-	struct question *first, **last; /* that wait to be asked over TCP */
 };
 
 struct dns {
@@ -52,7 +55,7 @@ struct dns {
 	struct server servers[SETTINGS_SERVERS];
 	dns_socket_fn *on_socket;
 	void *data;
-	size_t asking, window, window_most;
+	size_t asking;
 	int64_t ticked_us;
 	uint8_t random[256];
 	size_t random_left;
@@ -61,7 +64,6 @@ struct dns {
 /* One question's way through c-ares. */
 struct question {
 	struct question *next;
-	struct dns *dns;
 	struct server *server;
 	dns_fn *fn;
 	void *arg;
@@ -78,12 +80,10 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 /* What epoll tells: which way, from 1, and which of its sockets. */
 static uint64_t token_of(const struct way *way, int fd)
 {
-	struct server *servers = way->dns->servers;
-	size_t i = 0;
+	const struct server *s = way->server;
+	size_t i = (size_t)(s - s->dns->servers);
 
-	while (way != &servers[i].udp && way != &servers[i].tcp)
-		i++;
-	return (uint64_t)(1 + 2 * i + (way == &servers[i].tcp)) << 32 | (uint32_t)fd;
+	return (uint64_t)(1 + 2 * i + (way == &s->tcp)) << 32 | (uint32_t)fd;
 }
 
 static void on_state(void *data, ares_socket_t fd, int readable, int writable)
@@ -91,7 +91,7 @@ static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 	const struct way *way = data;
 	struct epoll_event ev = {.events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0),
 	    .data.u64 = token_of(way, fd)};
-	int epoll = way->dns->epoll;
+	int epoll = way->server->dns->epoll;
 
 	if (!readable && !writable)
 		epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -101,18 +101,18 @@ static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 
 static int on_new_socket(ares_socket_t fd, int type, void *data)
 {
-	struct dns *dns = ((struct way *)data)->dns;
-	int room = dns->on_socket(fd, type == SOCK_DGRAM, dns->data);
+	struct server *s = ((struct way *)data)->server;
+	int room = s->dns->on_socket(fd, type == SOCK_DGRAM, s->dns->data);
 
 	if (room < 0)
 		return -1;
-	if (type == SOCK_DGRAM && (size_t)room < dns->window_most)
-		dns->window_most = (size_t)room > DNS_WINDOW ? (size_t)room : DNS_WINDOW;
+	if (type == SOCK_DGRAM && (size_t)room < s->window_most)
+		s->window_most = (size_t)room > DNS_WINDOW ? (size_t)room : DNS_WINDOW;
 	return 0;
 }
 
 /* The system's files are read only for the system's servers. */
-static void open_way(struct way *way, struct dns *dns, int flag, bool system)
+static void open_way(struct way *way, int flag, bool system)
 {
 	struct ares_options options = {
 	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. EDNS: else what is behind 512 octets is cut off. */
@@ -129,7 +129,6 @@ static void open_way(struct way *way, struct dns *dns, int flag, bool system)
 
 	if (!system)
 		mask |= ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST;
-	way->dns = dns;
 	status = ares_init_options(&way->ares, &options, mask);
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
@@ -137,13 +136,13 @@ static void open_way(struct way *way, struct dns *dns, int flag, bool system)
 }
 
 /* The system's, as c-ares reads them. */
-static struct server_list system_servers(struct dns *dns)
+static struct server_list system_servers(void)
 {
 	struct server_list list = {0};
 	struct ares_addr_port_node *nodes = NULL;
-	struct way way;
+	struct way way; /* that nobody is asked by */
 
-	open_way(&way, dns, 0, true);
+	open_way(&way, 0, true);
 	if (ares_get_servers_ports(way.ares, &nodes) != ARES_SUCCESS)
 		diex("cannot read the system's name servers");
 	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < SETTINGS_SERVERS; n = n->next) {
@@ -174,11 +173,11 @@ static void open_server(struct dns *dns, struct server *s, const struct endpoint
 	char text[ENDPOINT_TEXT];
 	int status;
 
-	s->last = &s->first;
-	s->cookie_len = REPLY_COOKIE_CLIENT;
+	*s = (struct server){.dns = dns, .udp = {.server = s, .last = &s->udp.first}, .tcp = {.server = s, .last = &s->tcp.first},
+	    .window = DNS_WINDOW, .window_most = DNS_WINDOW_MOST, .cookie_len = REPLY_COOKIE_CLIENT};
 	get_random(dns, s->cookie, REPLY_COOKIE_CLIENT);
-	open_way(&s->udp, dns, ARES_FLAG_IGNTC, false);
-	open_way(&s->tcp, dns, ARES_FLAG_USEVC, false);
+	open_way(&s->udp, ARES_FLAG_IGNTC, false);
+	open_way(&s->tcp, ARES_FLAG_USEVC, false);
 	endpoint_to_text(ep, text);
 	status = ares_set_servers_ports_csv(s->udp.ares, text);
 	if (status == ARES_SUCCESS)
@@ -197,10 +196,9 @@ struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *
 		die("out of memory");
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
-	*dns = (struct dns){.epoll = epoll, .on_socket = on_socket, .data = data, .window = DNS_WINDOW,
-	    .window_most = DNS_WINDOW_MOST};
+	*dns = (struct dns){.epoll = epoll, .on_socket = on_socket, .data = data};
 	if (list.len == 0)
-		list = system_servers(dns);
+		list = system_servers();
 	for (; dns->servers_len < list.len; dns->servers_len++)
 		open_server(dns, &dns->servers[dns->servers_len], &list.at[dns->servers_len]);
 	return dns;
@@ -211,9 +209,9 @@ size_t dns_servers(const struct dns *dns)
 	return dns->servers_len;
 }
 
-size_t dns_window(const struct dns *dns)
+bool dns_has_room(const struct dns *dns, size_t server)
 {
-	return dns->window;
+	return dns->servers[server].asking < dns->servers[server].window;
 }
 
 /* ---- questions ---- */
@@ -233,7 +231,7 @@ static size_t write_query(struct question *q, uint8_t out[MESSAGE])
 	uint16_t id;
 
 	q->plain = s->plain;
-	get_random(q->dns, &id, sizeof(id));
+	get_random(s->dns, &id, sizeof(id));
 	wire_put16(&w, id);
 	wire_put16(&w, FLAG_RD);
 	wire_put16(&w, 1);
@@ -255,65 +253,73 @@ static size_t write_query(struct question *q, uint8_t out[MESSAGE])
 	return w.at;
 }
 
+static struct way *way_of(const struct question *q)
+{
+	return q->tcp ? &q->server->tcp : &q->server->udp;
+}
+
+static bool is_full(const struct way *way)
+{
+	return way->asking >= (way == &way->server->tcp ? TCP_ASKING : way->server->window);
+}
+
 static void send_question(struct question *q)
 {
 	uint8_t msg[MESSAGE];
 	size_t len = write_query(q, msg);
 
 	q->sent_us = now_us();
-	ares_send(q->tcp ? q->server->tcp.ares : q->server->udp.ares, msg, (int)len, on_answer, q);
+	ares_send(way_of(q)->ares, msg, (int)len, on_answer, q);
 }
 
+/* An answer may ask for three more: they are not sent before the socket's buffers have room. */
 static void ask(struct question *q)
 {
-	struct server *s = q->server;
+	struct way *way = way_of(q);
 
-	if (!q->tcp) {
-		send_question(q);
-	} else if (s->tcp_asking < TCP_ASKING) {
-		s->tcp_asking++;
+	if (!is_full(way)) {
+		way->asking++;
 		send_question(q);
 	} else {
 		q->next = NULL;
-		*s->last = q;
-		s->last = &q->next;
+		*way->last = q;
+		way->last = &q->next;
 	}
 }
 
 /* Those that had to wait. Not from a callback: c-ares may be busy with a connection that broke. */
-static void ask_waiting(struct server *s)
+static void ask_waiting(struct way *way)
 {
-	while (s->first != NULL && s->tcp_asking < TCP_ASKING) {
-		struct question *q = s->first;
+	while (way->first != NULL && !is_full(way)) {
+		struct question *q = way->first;
 
-		s->first = q->next;
-		if (s->first == NULL)
-			s->last = &s->first;
+		way->first = q->next;
+		if (way->first == NULL)
+			way->last = &way->first;
 		ask(q);
 	}
 }
 
 /* The window grows while it is the way that takes the time: by two with each answer, so it is three times as large after the time that one takes.
  * When answers take twice as long as the quickest, more at once would only wait longer, in somebody's buffer. A loss begins
- * anew, and ends sooner. Where a server refuses, cannot or truncates, more at once will not help. */
+ * anew, and ends sooner; but once for all that were in flight at that time, which were lost together. Where a server refuses,
+ * cannot or truncates, more at once will not help. */
 static void move_window(struct question *q, bool lost, bool good)
 {
-	struct dns *dns = q->dns;
 	struct server *s = q->server;
-	int64_t us = now_us() - q->sent_us;
+	int64_t now = now_us(), us = now - q->sent_us;
 
-	if (!good)
-		dns->window_most = DNS_WINDOW;
-	else if (lost)
-		dns->window_most = dns->window_most / 2 > DNS_WINDOW ? dns->window_most / 2 : DNS_WINDOW;
-	if (lost || !good) {
-		dns->window = DNS_WINDOW;
-		return;
+	if (lost && q->sent_us > s->lost_us) {
+		s->lost_us = now;
+		s->window_most = s->window_most / 2 > DNS_WINDOW ? s->window_most / 2 : DNS_WINDOW;
+		s->window = DNS_WINDOW;
 	}
+	if (lost || !good)
+		return;
 	if (s->quickest_us == 0 || us < s->quickest_us)
 		s->quickest_us = us;
 	if (us < 2 * s->quickest_us)
-		dns->window = dns->window + 2 < dns->window_most ? dns->window + 2 : dns->window_most;
+		s->window = s->window + 2 < s->window_most ? s->window + 2 : s->window_most;
 }
 
 /* A server that knows us by its cookie limits us not. It is asked for with each question until it is there. */
@@ -374,14 +380,15 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 	enum lookup_status status = status_of(ares_status, msg, len);
 	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && (msg[2] & FLAG_TC) != 0;
 
-	q->server->tcp_asking -= q->tcp;
+	way_of(q)->asking--;
 	move_window(q, timeouts > 0, !truncated && (status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE));
 	if (whole) {
 		take_cookie(q->server, msg, len, false);
 		if (ask_otherwise(q, msg, len))
 			return;
 	}
-	q->dns->asking--;
+	q->server->asking--;
+	q->server->dns->asking--;
 	/* Truncated over TCP, too: what is missing is not known to be absent. */
 	if (truncated)
 		q->fn(q->arg, LOOKUP_BAD_ANSWER, NULL, 0);
@@ -396,8 +403,8 @@ void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t
 
 	if (q == NULL)
 		die("out of memory");
-	*q = (struct question){.dns = dns, .server = &dns->servers[server], .fn = fn, .arg = arg, .tcp = tcp, .type = type,
-	    .name = *name};
+	*q = (struct question){.server = &dns->servers[server], .fn = fn, .arg = arg, .tcp = tcp, .type = type, .name = *name};
+	q->server->asking++;
 	dns->asking++;
 	ask(q);
 }
@@ -412,9 +419,9 @@ void dns_process(struct dns *dns, uint64_t token, uint32_t events)
 	    (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 }
 
-void dns_continue(struct dns *dns)
+bool dns_continue(struct dns *dns)
 {
-	bool tick = now_us() - dns->ticked_us >= TICK_MS * 1000;
+	bool tick = now_us() - dns->ticked_us >= DNS_TICK_MS * 1000;
 
 	if (tick)
 		dns->ticked_us = now_us();
@@ -425,11 +432,13 @@ void dns_continue(struct dns *dns)
 			ares_process_fd(s->udp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 			ares_process_fd(s->tcp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		}
-		ask_waiting(s);
+		ask_waiting(&s->udp);
+		ask_waiting(&s->tcp);
 	}
+	return tick;
 }
 
 int dns_timeout_ms(const struct dns *dns)
 {
-	return dns->asking > 0 ? TICK_MS : -1;
+	return dns->asking > 0 ? DNS_TICK_MS : -1;
 }

@@ -10,9 +10,12 @@
 #include "reply.h"
 #include "settings.h"
 
-/* Questions in flight: so many at first, and at most: wgmeetd's socket holds that many, even if it cannot look just now. */
+/* Questions in flight at one server: so many at first, and at most. Where wgmeetd may enlarge its socket's buffer (it has
+ * CAP_NET_ADMIN at its start), that holds so many, even if wgmeetd cannot look just now. */
 #define DNS_WINDOW      256
 #define DNS_WINDOW_MOST 2560
+
+#define DNS_TICK_MS 20
 
 struct dns;
 
@@ -28,16 +31,17 @@ typedef int dns_socket_fn(int fd, bool udp, void *data);
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data);
 size_t dns_servers(const struct dns *dns);
 
-/* How many questions may be in flight now. More than that are asked all the same. */
-size_t dns_window(const struct dns *dns);
+/* May the server be asked for something new now? What is asked all the same waits here, until what is in flight is less. */
+bool dns_has_room(const struct dns *dns, size_t server);
 
 /* The callback may come before this returns. `tcp`: not over UDP first, because the answer will not fit. */
 void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg);
 
 /* What epoll_wait() said of a socket. */
 void dns_process(struct dns *dns, uint64_t token, uint32_t events);
-/* What else there is to do, after dns_process() and at least each dns_timeout_ms(); -1: nothing is in flight. */
-void dns_continue(struct dns *dns);
+/* What else there is to do, after dns_process() and at least each dns_timeout_ms(); -1: nothing is in flight. True about every
+ * DNS_TICK_MS: then it is time to ask again for what could not be asked. */
+bool dns_continue(struct dns *dns);
 int dns_timeout_ms(const struct dns *dns);
 
 #endif

@@ -62,9 +62,10 @@ static void fail(struct in_flight *f, enum lookup_status status)
 	struct resolving *r = f->r;
 
 	/* A TCP connection that is closed on us, for one question's sake, takes with it all that were asked over it. So what
-	 * could not be asked is asked again. */
+	 * could not be asked is asked again. Not from here: c-ares is still busy with what it closed; and a little later,
+	 * because what hinders it may pass. */
 	if (status == LOOKUP_UNREACHABLE && f->again++ < AGAIN) {
-		slot_put(&r->to_ask, f); /* not from here: c-ares is still busy with what it closed */
+		slot_put(&r->to_ask, f);
 		return;
 	}
 	f->again = 0;
@@ -329,7 +330,7 @@ static void ask_again(struct resolving *r)
 /* The first ones find out how peers are named here, before the others are asked for in vain. */
 bool resolving_has_room(const struct resolving *r)
 {
-	return r->busy < (r->naming == NAMING_UNKNOWN ? DNS_WINDOW : dns_window(r->dns));
+	return r->busy < (r->naming == NAMING_UNKNOWN ? DNS_WINDOW : DNS_WINDOW_MOST) && dns_has_room(r->dns, r->first);
 }
 
 static void take_lookups(struct resolving *r)
@@ -396,7 +397,7 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 
 		watch_channel(r);
 		n = epoll_wait(r->epoll, events, sizeof(events) / sizeof(*events),
-		    r->to_ask.first != NULL || lists_are_idle(r) ? 0 : dns_timeout_ms(r->dns));
+		    lists_are_idle(r) ? 0 : r->to_ask.first != NULL ? DNS_TICK_MS : dns_timeout_ms(r->dns));
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		for (int i = 0; i < n; i++) {
@@ -410,8 +411,8 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 			else
 				dns_process(r->dns, token, what);
 		}
-		dns_continue(r->dns);
-		ask_again(r);
+		if (dns_continue(r->dns))
+			ask_again(r);
 		deliver(r);
 		lists_continue(r); /* in the places that are free now: else nothing might be in flight that wakes us */
 	}
