@@ -26,7 +26,7 @@ enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADCOOKIE = 7 /* i
 
 #define MESSAGE      (12 + NAME_MAX_LEN + 4 + 11 + 4 + REPLY_COOKIE)
 #define TCP_ASKING   512 /* at once; c-ares writes all of them in one call, which takes 1024 (IOV_MAX) */
-#define COOKIE_LOOKS 16  /* answers without one: the server has none */
+#define COOKIE_LOOKS 16  /* answers one after the other without one: the server has none */
 
 /* Over one transport. */
 struct way {
@@ -322,13 +322,19 @@ static void move_window(struct question *q, bool lost, bool good)
 		s->window = s->window + 2 < s->window_most ? s->window + 2 : s->window_most;
 }
 
-/* A server that knows us by its cookie limits us not. It is asked for with each question until it is there. */
+/* A server that knows us by its cookie limits us not. It is asked for with each question, and a newer one counts (RFC 7873
+ * section 5.3). To read an answer for it is dear; mostly it has the one that we know. */
 static void take_cookie(struct server *s, const uint8_t *msg, size_t len, bool bad)
 {
-	if (!bad && (s->cookie_len > REPLY_COOKIE_CLIENT || s->looks == COOKIE_LOOKS))
+	uint8_t before[REPLY_COOKIE];
+
+	if (s->cookie_len > REPLY_COOKIE_CLIENT && memmem(msg, len, s->cookie, s->cookie_len) != NULL)
 		return;
-	s->looks++;
+	if (!bad && s->looks >= COOKIE_LOOKS)
+		return;
+	memcpy(before, s->cookie, sizeof(before));
 	reply_read_cookie(msg, len, s->cookie, &s->cookie_len);
+	s->looks = memcmp(before, s->cookie, sizeof(before)) == 0 ? s->looks + 1 : 0;
 }
 
 static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t len)

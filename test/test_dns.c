@@ -1,4 +1,4 @@
-/* Questions in flight, and what becomes of their number. The name server is a socket of the test's. */
+/* Questions in flight, and what becomes of their number; cookies. The name server is a socket of the test's. */
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -215,10 +215,30 @@ START_TEST(what_is_lost_together_is_one_loss_and_its_server_s)
 }
 END_TEST
 
+/* A server's new cookie is sent to it from then on, not only if it does not take the old one. */
+START_TEST(the_newest_cookie_is_sent)
+{
+	static const char *const cookies[] = {"monday!!", "tuesday!", "tuesday!", "friday!!"};
+	const uint8_t *sent = q.msg + 12 + name.len + 4 + OPT + 4 + 8;
+
+	ask(0, 1);
+	ck_assert(receive(0));
+	ck_assert_ptr_eq(q.msg + q.len, sent);
+	for (size_t i = 0; i < COUNT(cookies); i++) {
+		answer(0, NXDOMAIN, cookies[i]);
+		wait_for(i + 1);
+		ask(0, 1);
+		ck_assert(receive(0));
+		ck_assert_ptr_eq(q.msg + q.len, sent + 8);
+		ck_assert_mem_eq(sent, cookies[i], 8);
+	}
+}
+END_TEST
+
 Suite *suite_dns(void)
 {
 	Suite *s = suite_create("dns");
-	TCase *w = tcase_create("window");
+	TCase *w = tcase_create("window"), *c = tcase_create("cookie");
 
 	suite_add_tcase(s, w);
 	tcase_add_checked_fixture(w, setup, NULL);
@@ -226,5 +246,8 @@ Suite *suite_dns(void)
 	tcase_add_test(w, the_window_grows_where_answers_are_quick);
 	tcase_add_test(w, who_refuses_loses_nothing);
 	tcase_add_test(w, what_is_lost_together_is_one_loss_and_its_server_s);
+	suite_add_tcase(s, c);
+	tcase_add_checked_fixture(c, setup, NULL);
+	tcase_add_test(c, the_newest_cookie_is_sent);
 	return s;
 }
