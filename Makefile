@@ -48,6 +48,10 @@ WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/q
 
 all: $(BUILD)/wgmeetd $(BUILD)/wgmeet
 
+# The answer path: what -O3 inlines and unrolls is a fifteenth of its time.
+HOT_CFLAGS ?= -O3
+$(patsubst %,$(BUILD)/server/%.o,query answer sections udp): override CFLAGS += $(HOT_CFLAGS)
+
 # common/ sees common/, a program sees itself and common/, tests see all. A library's header may have the name of ours:
 # ours is "seccomp.h", and libseccomp's <seccomp.h>.
 $(BUILD)/common/%.o: INCLUDE = -iquote common

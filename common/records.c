@@ -42,12 +42,10 @@ bool records_list_name(const struct name *zone, const uint8_t key[KEY_LEN], unsi
 
 void records_txt_head(const uint8_t key[KEY_LEN], uint8_t out[RECORDS_TXT_HEAD])
 {
-	static const char start[] = "\x09" RECORDS_TXTVERS "\x30" "pub=";
-
-	_Static_assert(sizeof(start) - 1 + KEY_BASE64 == RECORDS_TXT_HEAD, "the head's length");
+	_Static_assert(sizeof(RECORDS_TXT_START) - 1 == RECORDS_TXT_START_LEN, "the start's length");
 	_Static_assert(4 + KEY_BASE64 == 0x30, "the length octet of pub=");
-	memcpy(out, start, sizeof(start) - 1);
-	key_to_base64(key, (char *)out + sizeof(start) - 1);
+	memcpy(out, RECORDS_TXT_START, RECORDS_TXT_START_LEN);
+	key_to_base64(key, (char *)out + RECORDS_TXT_START_LEN);
 }
 
 size_t records_txt_allowed(const struct wg_allowedip *ips, size_t len, uint8_t *out, size_t cap)

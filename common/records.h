@@ -28,8 +28,12 @@ bool records_instance_name(const struct name *zone, const uint8_t key[KEY_LEN], 
 #define RECORDS_SHARD_MAX 4 /* characters: a million lists */
 bool records_list_name(const struct name *zone, const uint8_t key[KEY_LEN], unsigned shard, struct name *out);
 
-/* The strings of a TXT's RDATA that are the same for every peer come first: "txtvers=1", "pub=" and the key. */
-#define RECORDS_TXT_HEAD (1 + 9 + 1 + 4 + KEY_BASE64)
+/* A TXT's RDATA begins with the same octets for every peer, and its key: "txtvers=1", "pub=<base64>". */
+#define RECORDS_TXT_START     "\x09" RECORDS_TXTVERS "\x30" "pub="
+#define RECORDS_TXT_START_LEN (1 + 9 + 1 + 4)
+#define RECORDS_TXT_HEAD      (RECORDS_TXT_START_LEN + KEY_BASE64)
+#define RECORDS_TXT_ALLOWED     "allowed=" /* what most go on with, behind a length octet */
+#define RECORDS_TXT_ALLOWED_LEN (1 + 8)
 void records_txt_head(const uint8_t key[KEY_LEN], uint8_t out[RECORDS_TXT_HEAD]);
 
 /* "allowed=CIDR,CIDR", "allowed2=...": whole CIDRs, at most 255 octets a string, and "more=1" where the RDATA would pass

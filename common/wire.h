@@ -36,6 +36,17 @@ static inline uint8_t *put_bytes(uint8_t *p, const void *bytes, size_t len)
 	return p + len;
 }
 
+/* At least 32 octets: in blocks that are moved at once, the last one over the end of the one before it. */
+static inline uint8_t *put_long(uint8_t *p, const void *bytes, size_t len)
+{
+	const uint8_t *from = (const uint8_t *)bytes;
+
+	for (size_t i = 0; i < len - 32; i += 32)
+		memcpy(p + i, from + i, 32);
+	memcpy(p + len - 32, from + len - 32, 32);
+	return p + len;
+}
+
 struct wire_reader {
 	const uint8_t *buf;
 	size_t at, len;

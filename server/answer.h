@@ -1,13 +1,13 @@
 /* The answer path: a query in a buffer becomes the answer in the same buffer.
  *
  *     query_parse()  what is asked?
- *     answer_find()  which zone; decode and hash the key, prefetch the index
+ *     answer_find()  which zone; hash the label
  *     answer_admit() may who asks have it? is it where it says it is?
- *     answer_peek()  look into the index, prefetch the record
- *     answer_write() find and write
+ *     answer_look_up()  find the key in the index, fetch its record: a whole batch, so that the cache misses of 64 queries
+ *                    overlap; at a million peers that is most of the time
+ *     answer_write() write
  *
- * A batch goes through each step in turn, so that the cache misses of 64 queries overlap: at a million peers that is
- * most of the time. Pure: no I/O, no allocation.
+ * Pure: no I/O, no allocation.
  */
 #ifndef WGMEET_ANSWER_H
 #define WGMEET_ANSWER_H
@@ -47,7 +47,7 @@ struct asker {
 
 void answer_find(const struct answer_zones *zones, const uint8_t *msg, struct query *q);
 void answer_admit(const struct answer_world *world, const struct asker *asker, struct query *q);
-void answer_peek(struct query *q);
+void answer_look_up(struct query *queries, size_t n);
 
 /* Octets behind the longest name that answer_find() may read, whatever they hold. */
 #define ANSWER_SLACK 8

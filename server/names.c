@@ -166,7 +166,7 @@ static int add_list(struct names *names, const struct zone_list *list, size_t *a
 			r = add_listed(names, n, p);
 		} else {
 			n->regular++;
-			*at += snapshot_peer_size(p->txt_len);
+			*at += snapshot_record_size(z, p);
 		}
 	}
 	return r;

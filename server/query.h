@@ -68,7 +68,7 @@ struct query {
 	uint16_t type, class;
 	uint16_t name_len;  /* of the question's name, at octet DNS_HEADER; 0: there is none */
 	uint16_t end;       /* of the question: DNS_HEADER if there is none to echo */
-	/* Filled by answer_find(), answer_admit() and answer_peek(). */
+	/* Filled by answer_find(), answer_admit() and answer_look_up(). */
 	bool is_instance;
 	bool prohibited;   /* the asker may not have what is asked */
 	bool no_lists;     /* nor lists of peers */
@@ -79,7 +79,6 @@ struct query {
 	uint32_t subject; /* the same for answers with the same records */
 	/* What is behind here is not cleared, but filled before it is used. */
 	uint8_t cookie[COOKIE_LEN];
-	uint8_t key[KEY_LEN];
 	uint64_t hash;
 	const struct snapshot *zone;
 	const struct snapshot_peer *peer;

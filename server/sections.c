@@ -5,20 +5,20 @@
 #define OWNER_IS_QUESTION 0xc00c /* a pointer to octet 12 (RFC 1035 section 4.1.4) */
 #define POINTER_MAX       0x3fff
 
-static const struct snapshot_peer *find_peer(const struct query *q)
+static const struct snapshot_peer *find_peer(const struct query *q, const uint8_t *label)
 {
 	const struct snapshot_slot *slots = snapshot_index(q->zone);
-	uint32_t at = (uint32_t)q->hash & q->zone->index_mask, tag = (uint32_t)(q->hash >> 32);
+	uint32_t at = (uint32_t)q->hash & q->zone->index_mask, tag = snapshot_tag(q->hash);
 
 	if (q->peer == NULL)
 		return NULL;
-	if (memcmp(q->peer->key, q->key, KEY_LEN) == 0)
+	if (snapshot_is_label(q->peer, label))
 		return snapshot_peer_fits(q->zone, q->peer) ? q->peer : NULL;
-	/* Two keys with one tag: one query in four thousand million at a million peers. */
+	/* Two keys with one tag: one query in two hundred. */
 	for (; slots[at].ref != 0; at = (at + 1) & q->zone->index_mask) {
 		const struct snapshot_peer *p = slots[at].tag == tag ? snapshot_peer_at(q->zone, slots[at].ref) : NULL;
 
-		if (p != NULL && memcmp(p->key, q->key, KEY_LEN) == 0)
+		if (p != NULL && snapshot_is_label(p, label))
 			return snapshot_peer_fits(q->zone, p) ? p : NULL;
 	}
 	return NULL;
@@ -54,8 +54,9 @@ static bool put_srv(struct reply *r, const struct owner *o, const struct snapsho
 		return false;
 	p = put32(put_fixed(p, o->at, DNS_SRV, s->ttl_s, rdlen), 0); /* priority and weight */
 	p = put_bytes(p, &peer->port, 2);
-	p = put_bytes(p, o->label, o->label_len); /* never compressed: RFC 2782 */
-	p = put_bytes(p, o->rest, o->rest_len);
+	p = put_long(p, o->label, o->label_len); /* never compressed: RFC 2782 */
+	if (o->rest_len > 0)
+		put_bytes(p, o->rest, o->rest_len);
 	r->at += DNS_RR_FIXED + rdlen;
 	return true;
 }
@@ -69,7 +70,7 @@ static bool put_address(struct reply *r, size_t owner, const struct snapshot *s,
 {
 	if (!fits(r, DNS_RR_FIXED + peer->addr_len))
 		return false;
-	put_bytes(put_fixed(r->msg + r->at, owner, address_type(peer), s->ttl_s, peer->addr_len), peer->addr,
+	put_bytes(put_fixed(r->msg + r->at, owner, address_type(peer), s->ttl_s, peer->addr_len), peer->tail,
 	    peer->addr_len);
 	r->at += DNS_RR_FIXED + peer->addr_len;
 	return true;
@@ -77,14 +78,20 @@ static bool put_address(struct reply *r, size_t owner, const struct snapshot *s,
 
 static bool put_txt(struct reply *r, size_t owner, const struct snapshot *s, const struct snapshot_peer *peer)
 {
-	size_t rdlen = RECORDS_TXT_HEAD + (size_t)peer->txt_len;
+	bool one = peer->one != 0;
+	size_t rdlen = RECORDS_TXT_HEAD + (one ? (size_t)RECORDS_TXT_ALLOWED_LEN : 0) + peer->txt_len;
 	uint8_t *p;
 
 	if (!fits(r, DNS_RR_FIXED + rdlen))
 		return false;
 	p = put_fixed(r->msg + r->at, owner, DNS_TXT, s->ttl_s, rdlen);
-	records_txt_head(peer->key, p);
-	put_bytes(p + RECORDS_TXT_HEAD, peer->txt, peer->txt_len);
+	p = put_bytes(p, RECORDS_TXT_START, RECORDS_TXT_START_LEN);
+	p = put_bytes(p, peer->pub, KEY_BASE64);
+	if (one) {
+		*p = (uint8_t)(RECORDS_TXT_ALLOWED_LEN - 1 + peer->txt_len);
+		p = put_bytes(p + 1, RECORDS_TXT_ALLOWED, RECORDS_TXT_ALLOWED_LEN - 1);
+	}
+	put_bytes(p, snapshot_peer_txt(peer), peer->txt_len);
 	r->at += DNS_RR_FIXED + rdlen;
 	return true;
 }
@@ -149,8 +156,8 @@ static void put_list(struct reply *r, const struct query *q, const struct snapsh
 	for (size_t i = 0; i < set->peers && peer != NULL; i++) {
 		p = put_fixed(p, OWNER_IS_QUESTION, DNS_PTR, s->ttl_s, PTR_LEN - DNS_RR_FIXED);
 		*p++ = KEY_BASE32;
-		key_to_base32(peer->key, p);
-		p = put16(p + KEY_BASE32, (uint16_t)(0xc000 | service_at(q)));
+		p = put_bytes(p, peer->label, KEY_BASE32);
+		p = put16(p, (uint16_t)(0xc000 | service_at(q)));
 		r->answers++;
 		peer = snapshot_next_peer(s, peer);
 	}
@@ -302,9 +309,20 @@ static bool is_list(const struct query *q, const uint8_t *name)
 	return true;
 }
 
-static void put_name(struct reply *r, struct query *q)
+/* NULL: the question's name is none beside the peers'. */
+static const struct snapshot_name *find_name(const struct query *q, const uint8_t *name)
 {
 	uint8_t lower[NAME_MAX_LEN];
+
+	if (!snapshot_has_length(q->zone, q->name_len))
+		return NULL;
+	for (size_t i = 0; i < q->name_len; i++)
+		lower[i] = name_lower(name[i]);
+	return snapshot_find_name(q->zone, lower, q->name_len);
+}
+
+static void put_name(struct reply *r, struct query *q)
+{
 	const struct snapshot_name *name;
 	const struct snapshot_rrset *set, *alias;
 
@@ -314,9 +332,7 @@ static void put_name(struct reply *r, struct query *q)
 		r->authoritative = false;
 		return;
 	}
-	for (size_t i = 0; i < q->name_len; i++)
-		lower[i] = name_lower(r->msg[DNS_HEADER + i]);
-	name = snapshot_find_name(q->zone, lower, q->name_len);
+	name = find_name(q, r->msg + DNS_HEADER);
 	if (name == NULL) {
 		r->rcode = DNS_NXDOMAIN;
 		put_negative(r, q);
@@ -346,7 +362,7 @@ void sections_put(struct reply *r, struct query *q)
 		r->ede = EDE_NOT_READY;
 	} else {
 		r->authoritative = true;
-		peer = q->is_instance ? find_peer(q) : NULL;
+		peer = q->is_instance ? find_peer(q, r->msg + DNS_HEADER + 1) : NULL;
 		if (peer != NULL) {
 			q->subject = (uint32_t)q->hash;
 			put_peer(r, q, peer);

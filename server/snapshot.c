@@ -44,16 +44,18 @@ void snapshot_unmap(const struct snapshot *s)
 const struct snapshot_name *snapshot_find_name(const struct snapshot *s, const uint8_t *name, size_t len)
 {
 	const struct snapshot_name *names = (const void *)((const uint8_t *)s + s->names_off);
-	size_t low = 0, high = s->names_len;
+	size_t low, high;
 
-	while (low < high) { /* sorted by length, then octets */
+	if (len > NAME_MAX_LEN)
+		return NULL;
+	low = s->names_at[len];
+	high = s->names_at[len + 1];
+	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const struct snapshot_name *n = &names[mid];
-		int d = n->owner_len != len ? (n->owner_len < len ? -1 : 1) :
-		                              memcmp((const uint8_t *)s + n->owner_off, name, len);
+		int d = memcmp((const uint8_t *)s + names[mid].owner_off, name, len);
 
 		if (d == 0)
-			return n;
+			return &names[mid];
 		if (d < 0)
 			low = mid + 1;
 		else

@@ -4,11 +4,11 @@
  *
  *     +--------+--------+-------------------+----------------------------+----------------------------------+
  *     | header | access | index             | peers                      | names                            |
- *     |        | ranges | tag ref tag ref ..| key addr port txt | key .. | owner rrsets | owner rrsets ...   |
+ *     |        | ranges | ref tag ref tag ..| label pub addr .. | label .. | owner rrsets | owner rrsets ...   |
  *     +--------+--------+-------------------+----------------------------+----------------------------------+
- *                         hash of the key ---^ by 8 octets    by name, sorted: binary search -^
+ *                       hash of the label ---^ in lines of 64    by length and name, sorted -^
  *
- * A peer's SRV, A or AAAA and TXT, under both of its names, are composed from one record of about 80 octets when it is
+ * A peer's SRV, A or AAAA and TXT, under both of its names, are composed from one record of 128 octets or more when it is
  * asked for; so are the lists of peers, for peers are sorted by their keys and a list's are next to each other. What the
  * other names have, among them those of peers with a name for people or with several addresses, is stored as it goes into
  * an answer: owners are a pointer to the question, which always begins at octet 12.
@@ -26,7 +26,7 @@
 #include "ranges.h"
 #include "records.h"
 
-#define SNAPSHOT_MAGIC UINT64_C(0x32307465656d6777) /* "wgmeet02" */
+#define SNAPSHOT_MAGIC UINT64_C(0x33307465656d6777) /* "wgmeet03" */
 
 enum snapshot_state {
 	SNAPSHOT_NOT_READY, /* the source is not there: the zone's name and nothing else */
@@ -53,6 +53,7 @@ struct snapshot {
 	uint32_t index_off, index_mask; /* a power of two slots, less one */
 	uint32_t peers_off, peers_end, peers_len;
 	uint32_t names_off, names_len;
+	uint32_t names_at[NAME_MAX_LEN + 2]; /* those of n octets: from the n-th of these to the next one */
 	uint32_t soa_off, soa_len; /* of negative answers: from TYPE on */
 	uint8_t padded_names;
 	uint8_t apex_len, service_len;
@@ -62,20 +63,27 @@ struct snapshot {
 	uint8_t service[NAME_MAX_LEN + 9], service_fold[NAME_MAX_LEN + 9];
 };
 
+#define SNAPSHOT_LINE  64 /* octets of a line of the cache: the index and each record begin at one */
+#define SNAPSHOT_SLOTS 16 /* at least, a line of them */
+
+/* Four octets, so that the index of 100,000 peers is 1 MiB and has a chance to stay in a cache. Records may take 4 GiB. */
+#define SNAPSHOT_REF_BITS 26
 struct snapshot_slot {
-	uint32_t tag; /* the hash's upper half */
-	uint32_t ref; /* 1 + (record - peers_off) / 8; 0: empty */
+	uint32_t ref : SNAPSHOT_REF_BITS;      /* 1 + (record - peers_off) / SNAPSHOT_LINE; 0: empty */
+	uint32_t tag : 32 - SNAPSHOT_REF_BITS; /* of the hash */
 };
 
+/* The key is there as the two texts that questions and answers have; the octets themselves nobody asks for. */
 struct snapshot_peer {
-	uint8_t key[KEY_LEN];
-	uint8_t addr[16];
+	uint8_t label[KEY_BASE32]; /* in lower case */
+	char pub[KEY_BASE64];
 	uint16_t port;    /* network order */
-	uint16_t txt_len; /* of what follows the head of the TXT's RDATA */
+	uint16_t txt_len; /* of the TXT's strings behind "pub=" */
 	uint8_t addr_len; /* 4 or 16 */
-	uint8_t pad[3];
-	uint8_t txt[]; /* then up to a multiple of 8 */
+	uint8_t one;      /* they are one string, and of that only what follows its length octet and "allowed=" is here */
+	uint8_t tail[];   /* the address, those strings, then up to a multiple of SNAPSHOT_LINE */
 };
+_Static_assert(sizeof(struct snapshot_peer) > SNAPSHOT_LINE, "a record has a second line, which answer_look_up() fetches, too");
 
 struct snapshot_name {
 	uint32_t owner_off, owner_len; /* in lower case */
@@ -99,6 +107,10 @@ struct snapshot_rrset {
 /* ---- the builder's side ---- */
 
 struct zone;
+struct zone_peer;
+
+/* Of a regular peer, in octets. */
+size_t snapshot_record_size(const struct zone *zone, const struct zone_peer *peer);
 
 /* The block for a zone, allocated by mmap as a memfd that is sealed against every change.
  * Returns the descriptor, or -errno. `zone` NULL: not ready. */
@@ -114,7 +126,7 @@ void snapshot_unmap(const struct snapshot *s);
  * builder would write, -EINVAL it is not. */
 struct snapshot_check {
 	const struct snapshot *s;
-	const uint8_t *last; /* peer's key */
+	uint8_t last[KEY_LEN]; /* peer's key */
 	size_t peers, places, names;
 	uint64_t slots, taken;
 	uint32_t ref; /* of the next peer */
@@ -124,20 +136,62 @@ bool snapshot_header_is_sound(const struct snapshot *s); /* for snapshot_map(): 
 void snapshot_check_begin(struct snapshot_check *c, const struct snapshot *s);
 int snapshot_check_step(struct snapshot_check *c);
 
-/* A peer's record, with so many octets of TXT. */
-static inline size_t snapshot_peer_size(size_t txt_len)
+/* A peer's record. Whole lines of the cache: with one allowed IP they are two. */
+static inline size_t snapshot_peer_size(size_t addr_len, size_t txt_len)
 {
-	return (sizeof(struct snapshot_peer) + txt_len + 7) & ~(size_t)7;
+	return (sizeof(struct snapshot_peer) + addr_len + txt_len + SNAPSHOT_LINE - 1) & ~(size_t)(SNAPSHOT_LINE - 1);
 }
 
-static inline uint64_t snapshot_hash(const uint64_t seed[2], const uint8_t key[KEY_LEN])
+static inline uint64_t snapshot_mix(uint64_t a, uint64_t b)
 {
-	uint64_t k[2];
-	unsigned __int128 m;
+	unsigned __int128 m = (unsigned __int128)a * b;
 
-	memcpy(k, key, sizeof(k)); /* half of a key tells keys apart as well as all of it */
-	m = (unsigned __int128)(k[0] ^ seed[0]) * (k[1] ^ seed[1]);
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* Of a label in either case: an octet's bit 0x20 does not count. All of it, for a key is what its peer says it is: with less,
+ * somebody could make many that meet in one slot. */
+static inline uint64_t snapshot_hash(const uint64_t seed[2], const uint8_t label[KEY_BASE32])
+{
+	const uint64_t fold = UINT64_C(0x2020202020202020);
+	uint64_t k[7], h;
+
+	memcpy(k, label, 48);
+	memcpy(&k[6], label + KEY_BASE32 - 8, 8);
+	h = snapshot_mix((k[0] | fold) ^ seed[0], (k[1] | fold) ^ seed[1]);
+	h = snapshot_mix((k[2] | fold) ^ h, (k[3] | fold) ^ seed[0]);
+	h = snapshot_mix((k[4] | fold) ^ h, (k[5] | fold) ^ seed[1]);
+	return snapshot_mix((k[6] | fold) ^ h, seed[0] ^ UINT64_C(0x9e3779b97f4a7c15)); /* the golden ratio: any odd number would do */
+}
+
+/* Its lower half is where the index begins to be searched, the upper bits are the slot's. */
+static inline uint32_t snapshot_tag(uint64_t hash)
+{
+	return (uint32_t)(hash >> (32 + SNAPSHOT_REF_BITS));
+}
+
+/* Is it the peer's, without regard to case? */
+static inline bool snapshot_is_label(const struct snapshot_peer *p, const uint8_t label[KEY_BASE32])
+{
+	typedef uint64_t block __attribute__((vector_size(16)));
+	static const size_t at[] = {0, 16, 32, KEY_BASE32 - 16}; /* the last one begins within the one before it */
+	const uint64_t letter = UINT64_C(0x4040404040404040);
+	block diff = {0};
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		block want, is;
+
+		memcpy(&want, p->label + at[i], sizeof(want));
+		memcpy(&is, label + at[i], sizeof(is));
+		diff |= (is | (want & letter) >> 1) ^ want; /* a letter has 0x40, and 0x20 if it is small */
+	}
+	return (diff[0] | diff[1]) == 0;
+}
+
+/* The strings of its TXT behind "pub=". */
+static inline const uint8_t *snapshot_peer_txt(const struct snapshot_peer *p)
+{
+	return p->tail + p->addr_len;
 }
 
 static inline const struct snapshot_slot *snapshot_index(const struct snapshot *s)
@@ -148,7 +202,7 @@ static inline const struct snapshot_slot *snapshot_index(const struct snapshot *
 /* The record behind a slot; NULL if it does not lie within the peers. */
 static inline const struct snapshot_peer *snapshot_peer_at(const struct snapshot *s, uint32_t ref)
 {
-	uint64_t off = s->peers_off + (uint64_t)(ref - 1) * 8;
+	uint64_t off = s->peers_off + (uint64_t)(ref - 1) * SNAPSHOT_LINE;
 	const struct snapshot_peer *p = (const void *)((const uint8_t *)s + off);
 
 	if (off + sizeof(*p) > s->peers_end)
@@ -159,15 +213,14 @@ static inline const struct snapshot_peer *snapshot_peer_at(const struct snapshot
 /* With its variable part inside the peers, too? */
 static inline bool snapshot_peer_fits(const struct snapshot *s, const struct snapshot_peer *p)
 {
-	return (const uint8_t *)p + sizeof(*p) + p->txt_len <= (const uint8_t *)s + s->peers_end &&
-	    (p->addr_len == 4 || p->addr_len == 16);
+	return snapshot_peer_txt(p) + p->txt_len <= (const uint8_t *)s + s->peers_end && (p->addr_len == 4 || p->addr_len == 16);
 }
 
 static inline const struct snapshot_peer *snapshot_next_peer(const struct snapshot *s, const struct snapshot_peer *p)
 {
-	const uint8_t *next = (const uint8_t *)p + snapshot_peer_size(p->txt_len);
+	const uint8_t *next = (const uint8_t *)p + snapshot_peer_size(p->addr_len, p->txt_len);
 
-	return snapshot_peer_at(s, 1 + (uint32_t)((size_t)(next - (const uint8_t *)s) - s->peers_off) / 8);
+	return snapshot_peer_at(s, 1 + (uint32_t)((size_t)(next - (const uint8_t *)s) - s->peers_off) / SNAPSHOT_LINE);
 }
 
 /* Does the zone's service name stand here? Compares eight octets at a time, without regard to case; the name's length
@@ -185,6 +238,12 @@ static inline bool snapshot_is_service(const struct snapshot *s, const uint8_t *
 		diff |= (n | fold) ^ want;
 	}
 	return diff == 0;
+}
+
+/* Is there any name of that length beside the peers'? A key that is in no zone is asked for by a name that has none, as a rule. */
+static inline bool snapshot_has_length(const struct snapshot *s, size_t len)
+{
+	return s->names_at[len] < s->names_at[len + 1];
 }
 
 /* `name` in lower case. NULL: no such name beside the peers'. */

@@ -22,6 +22,11 @@ static size_t align8(size_t n)
 	return (n + 7) & ~(size_t)7;
 }
 
+static size_t align_line(size_t n)
+{
+	return (n + SNAPSHOT_LINE - 1) & ~(size_t)(SNAPSHOT_LINE - 1);
+}
+
 /* ---- the block ---- */
 
 static void put_header(struct snapshot *s, size_t size, const struct name *apex, const uint64_t seed[2])
@@ -46,29 +51,61 @@ static void put_header(struct snapshot *s, size_t size, const struct name *apex,
 
 static uint32_t index_slots(size_t peers)
 {
-	uint32_t slots = 8;
+	uint32_t slots = SNAPSHOT_SLOTS;
 
 	while (slots < 2 * peers) /* at most half full: a look-up stays within one cache line, nearly always */
 		slots *= 2;
 	return slots;
 }
 
-static void put_peer(struct snapshot *s, const struct zone *z, const struct zone_peer *p, size_t off)
+/* How a peer's TXT is kept: of a single string only what is not the same for all. */
+struct kept_txt {
+	const uint8_t *at;
+	uint16_t len;
+	bool one;
+};
+
+static struct kept_txt kept_txt(const struct zone *z, const struct zone_peer *p)
+{
+	const uint8_t *txt = z->txt + p->txt_off;
+	struct kept_txt t = {.at = txt, .len = p->txt_len};
+
+	if (p->txt_len > RECORDS_TXT_ALLOWED_LEN && txt[0] + 1u == p->txt_len &&
+	    memcmp(txt + 1, RECORDS_TXT_ALLOWED, RECORDS_TXT_ALLOWED_LEN - 1) == 0)
+		t = (struct kept_txt){.at = txt + RECORDS_TXT_ALLOWED_LEN, .len = (uint16_t)(p->txt_len - RECORDS_TXT_ALLOWED_LEN),
+		    .one = true};
+	return t;
+}
+
+size_t snapshot_record_size(const struct zone *z, const struct zone_peer *p)
+{
+	return snapshot_peer_size(p->endpoint.family == AF_INET ? 4 : 16, kept_txt(z, p).len);
+}
+
+/* Returns the octet behind it. */
+static size_t put_peer(struct snapshot *s, const struct zone *z, const struct zone_peer *p, size_t off)
 {
 	struct snapshot_peer *rec = (void *)((uint8_t *)s + off);
 	struct snapshot_slot *slots = (void *)((uint8_t *)s + s->index_off);
-	uint64_t h = snapshot_hash(s->seed, p->key);
-	uint32_t at = (uint32_t)h & s->index_mask;
+	struct kept_txt txt = kept_txt(z, p);
+	uint32_t at;
+	uint64_t h;
 
-	memcpy(rec->key, p->key, KEY_LEN);
+	key_to_base32(p->key, rec->label);
+	key_to_base64(p->key, rec->pub);
 	rec->port = htons(p->endpoint.port);
 	rec->addr_len = p->endpoint.family == AF_INET ? 4 : 16;
-	memcpy(rec->addr, p->endpoint.addr, rec->addr_len);
-	rec->txt_len = p->txt_len;
-	memcpy(rec->txt, z->txt + p->txt_off, p->txt_len);
+	memcpy(rec->tail, p->endpoint.addr, rec->addr_len);
+	rec->txt_len = txt.len;
+	rec->one = txt.one;
+	memcpy(rec->tail + rec->addr_len, txt.at, txt.len);
+	h = snapshot_hash(s->seed, rec->label);
+	at = (uint32_t)h & s->index_mask;
 	while (slots[at].ref != 0)
 		at = (at + 1) & s->index_mask;
-	slots[at] = (struct snapshot_slot){.tag = (uint32_t)(h >> 32), .ref = 1 + (uint32_t)((off - s->peers_off) / 8)};
+	slots[at].ref = (1 + (uint32_t)((off - s->peers_off) / SNAPSHOT_LINE)) & ((1u << SNAPSHOT_REF_BITS) - 1);
+	slots[at].tag = snapshot_tag(h) & ((1u << (32 - SNAPSHOT_REF_BITS)) - 1);
+	return off + snapshot_peer_size(rec->addr_len, rec->txt_len);
 }
 
 static void put_set(struct snapshot *s, const struct names *names, const struct stored_name *n,
@@ -85,7 +122,7 @@ static void put_set(struct snapshot *s, const struct names *names, const struct 
 	}
 	if (n->is_list && set->type == DNS_PTR) {
 		set->peers = n->regular;
-		set->first = 1 + n->first / 8;
+		set->first = 1 + n->first / SNAPSHOT_LINE;
 	}
 	*at += from->len;
 	set->extra_off = (uint32_t)*at;
@@ -103,6 +140,11 @@ static void put_names(struct snapshot *s, const struct names *names, size_t off)
 		at += names->at[i].sets_len * sizeof(struct snapshot_rrset);
 	s->names_off = (uint32_t)off;
 	s->names_len = (uint32_t)names->len;
+	for (size_t len = 0, i = 0; len < NAME_MAX_LEN + 2; len++) {
+		while (i < names->len && names->at[i].owner.len < len)
+			i++;
+		s->names_at[len] = (uint32_t)i;
+	}
 	for (size_t i = 0; i < names->len; i++) {
 		const struct stored_name *n = &names->at[i];
 
@@ -158,7 +200,7 @@ static void put_zone(struct snapshot *s, const struct builder *b, uint32_t slots
 	s->ifindex = z->ifindex;
 	off = put_ranges(s, off, &z->allow, &s->allow);
 	off = put_ranges(s, off, &z->browse, &s->browse);
-	off = put_ranges(s, off, &z->tunnel, &s->tunnel);
+	off = align_line(put_ranges(s, off, &z->tunnel, &s->tunnel));
 	s->index_off = (uint32_t)off;
 	s->index_mask = slots - 1;
 	s->peers_off = s->index_off + slots * (uint32_t)sizeof(struct snapshot_slot);
@@ -168,8 +210,7 @@ static void put_zone(struct snapshot *s, const struct builder *b, uint32_t slots
 	for (size_t i = 0; i < z->peers_len; i++) {
 		if (zone_peer_is_special(&z->peers[i]))
 			continue;
-		put_peer(s, z, &z->peers[i], off);
-		off += snapshot_peer_size(z->peers[i].txt_len);
+		off = put_peer(s, z, &z->peers[i], off);
 	}
 	put_names(s, &b->names, off);
 }
@@ -183,7 +224,7 @@ static int make_block(size_t size, void **p)
 	*p = MAP_FAILED;
 	/* posix_fallocate() and not ftruncate(): memory that is short is an error here, and no SIGBUS later. */
 	if (posix_fallocate(fd, 0, (off_t)size) == 0)
-		*p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		*p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (*p == MAP_FAILED) {
 		close(fd);
 		return -ENOMEM;
@@ -216,11 +257,11 @@ static int build_zone(struct builder *b, const struct name *apex, const uint64_t
 		if (zone_peer_is_special(&z->peers[i]))
 			continue;
 		b->peers_len++;
-		b->peers_size += snapshot_peer_size(z->peers[i].txt_len);
+		b->peers_size += snapshot_record_size(z, &z->peers[i]);
 	}
-	*size = align8(sizeof(struct snapshot)) + ranges_size(&z->allow) + ranges_size(&z->browse) +
-	    ranges_size(&z->tunnel) + slots * sizeof(struct snapshot_slot) + b->peers_size + names_size(&b->names);
-	if (*size > UINT32_MAX)
+	*size = align_line(align8(sizeof(struct snapshot)) + ranges_size(&z->allow) + ranges_size(&z->browse) +
+	            ranges_size(&z->tunnel)) + slots * sizeof(struct snapshot_slot) + b->peers_size + names_size(&b->names);
+	if (*size > UINT32_MAX || b->peers_size / SNAPSHOT_LINE >= 1u << SNAPSHOT_REF_BITS)
 		return -EFBIG;
 	fd = make_block(*size, &p);
 	if (fd < 0)

@@ -10,6 +10,8 @@
 #include "wire.h"
 
 #define STEP     256 /* peers or names; some 20 us once the block is in memory */
+#define STEP_OCTETS 4096 /* of records, which count as one more */
+#define PROBES   1000 /* slots; an index that is at most half full, by a good hash, never takes a tenth of it */
 
 static bool within(uint64_t off, uint64_t len, uint64_t size)
 {
@@ -63,20 +65,32 @@ static bool is_stored_name(const uint8_t *wire, size_t len)
 	return true;
 }
 
+static bool lengths_are_sound(const struct snapshot *s)
+{
+	for (size_t len = 0; len <= NAME_MAX_LEN; len++)
+		if (s->names_at[len] > s->names_at[len + 1])
+			return false;
+	return s->names_at[0] == 0 && s->names_at[NAME_MAX_LEN + 1] == s->names_len;
+}
+
 bool snapshot_header_is_sound(const struct snapshot *s)
 {
-	uint64_t slots = (uint64_t)s->index_mask + 1, off = (sizeof(*s) + 7) & ~(size_t)7;
+	uint64_t slots = (uint64_t)s->index_mask + 1, off = (sizeof(*s) + 7) & ~(size_t)7, index;
 
 	if (s->magic != SNAPSHOT_MAGIC || !is_stored_name(s->apex, s->apex_len) || !service_is_sound(s))
 		return false;
 	if (s->state == SNAPSHOT_NOT_READY)
 		return s->size == sizeof(*s) && s->allow.everyone == 1 && s->browse.everyone == 1 && s->ifindex == 0;
-	return s->state == SNAPSHOT_READY && access_is_sound(s, &s->allow, &off) && access_is_sound(s, &s->browse, &off) &&
-	    access_is_sound(s, &s->tunnel, &off) && s->padded_names <= 1 && (slots & (slots - 1)) == 0 &&
-	    slots > s->peers_len && s->index_off == off &&
-	    within(off, slots * sizeof(struct snapshot_slot), s->size) &&
-	    s->peers_off == off + slots * sizeof(struct snapshot_slot) && s->peers_end >= s->peers_off &&
-	    s->peers_end % 8 == 0 && s->names_off == s->peers_end && s->names_len > 0 &&
+	if (s->state != SNAPSHOT_READY || !access_is_sound(s, &s->allow, &off) || !access_is_sound(s, &s->browse, &off) ||
+	    !access_is_sound(s, &s->tunnel, &off))
+		return false;
+	index = (off + SNAPSHOT_LINE - 1) & ~(uint64_t)(SNAPSHOT_LINE - 1);
+	return s->padded_names <= 1 && slots >= SNAPSHOT_SLOTS && (slots & (slots - 1)) == 0 &&
+	    slots >= 2 * (uint64_t)s->peers_len &&
+	    s->index_off == index && within(index, slots * sizeof(struct snapshot_slot), s->size) &&
+	    s->peers_off == index + slots * sizeof(struct snapshot_slot) && s->peers_end >= s->peers_off &&
+	    s->peers_end % SNAPSHOT_LINE == 0 && s->names_off == s->peers_end && s->names_len > 0 &&
+	    lengths_are_sound(s) &&
 	    within(s->names_off, (uint64_t)s->names_len * sizeof(struct snapshot_name), s->size);
 }
 
@@ -92,25 +106,41 @@ static bool is_txt(const uint8_t *rdata, size_t len)
 	return i == len;
 }
 
-/* Does a look-up of its key end at it? */
+/* Does a look-up of its label end at it? */
 static bool is_found(const struct snapshot *s, const struct snapshot_peer *p, uint32_t ref)
 {
 	const struct snapshot_slot *slots = snapshot_index(s);
-	uint64_t h = snapshot_hash(s->seed, p->key);
+	uint64_t h = snapshot_hash(s->seed, p->label);
 	uint32_t i = (uint32_t)h & s->index_mask;
 
-	for (uint32_t n = 0; n <= s->index_mask && slots[i].ref != 0; n++, i = (i + 1) & s->index_mask)
+	for (uint32_t n = 0; n < PROBES && slots[i].ref != 0; n++, i = (i + 1) & s->index_mask)
 		if (slots[i].ref == ref)
-			return slots[i].tag == (uint32_t)(h >> 32);
+			return slots[i].tag == snapshot_tag(h);
 	return false;
 }
 
-static bool peer_is_sound(const struct snapshot_check *c, const struct snapshot_peer *p)
+/* Whole strings, or of one that has a length octet and "allowed=" before it the rest. */
+static bool is_peer_txt(const struct snapshot_peer *p)
 {
-	const struct snapshot *s = c->s;
+	if (p->one == 1)
+		return p->txt_len > 0 && p->txt_len <= UINT8_MAX - (RECORDS_TXT_ALLOWED_LEN - 1);
+	return p->one == 0 && p->txt_len <= RECORDS_TXT_MAX && is_txt(snapshot_peer_txt(p), p->txt_len);
+}
 
-	return p->txt_len <= RECORDS_TXT_MAX && is_txt(p->txt, p->txt_len) && is_found(s, p, c->ref) &&
-	    (c->last == NULL || memcmp(c->last, p->key, KEY_LEN) < 0);
+/* Both texts are those of one key, and it is the next one. */
+static bool is_peer_key(struct snapshot_check *c, const struct snapshot_peer *p)
+{
+	uint8_t key[KEY_LEN];
+	char pub[KEY_BASE64];
+
+	if (!key_from_base32(p->label, key) || (c->peers > 0 && memcmp(c->last, key, KEY_LEN) >= 0))
+		return false;
+	for (size_t i = 0; i < KEY_BASE32; i++)
+		if (p->label[i] >= 'A' && p->label[i] <= 'Z')
+			return false;
+	key_to_base64(key, pub);
+	memcpy(c->last, key, KEY_LEN);
+	return memcmp(p->pub, pub, sizeof(pub)) == 0;
 }
 
 static bool check_peers(struct snapshot_check *c)
@@ -120,13 +150,12 @@ static bool check_peers(struct snapshot_check *c)
 	for (size_t i = 0; i < STEP && c->peers < s->peers_len; i++, c->peers++) {
 		const struct snapshot_peer *p = snapshot_peer_at(s, c->ref);
 
-		if (p == NULL || !snapshot_peer_fits(s, p) || !peer_is_sound(c, p))
+		if (p == NULL || !snapshot_peer_fits(s, p) || !is_peer_txt(p) || !is_peer_key(c, p) || !is_found(s, p, c->ref))
 			return false;
-		c->last = p->key;
-		c->ref += (uint32_t)(snapshot_peer_size(p->txt_len) / 8);
+		c->ref += (uint32_t)(snapshot_peer_size(p->addr_len, p->txt_len) / SNAPSHOT_LINE);
 	}
 	c->has_peers = c->peers == s->peers_len;
-	return !c->has_peers || s->peers_off + (uint64_t)(c->ref - 1) * 8 == s->peers_end;
+	return !c->has_peers || s->peers_off + (uint64_t)(c->ref - 1) * SNAPSHOT_LINE == s->peers_end;
 }
 
 /* As many slots are taken as there are peers: so each is a peer's, and a search ends. */
@@ -269,10 +298,10 @@ static bool set_is_sound(const struct snapshot *s, const struct snapshot_name *n
 	/* Where a list's targets point to: the service's name at the end of the question. */
 	int tail = is_below_service(s, n) ? (int)(0xc000 | (DNS_HEADER + n->owner_len - s->service_len)) : -1;
 
-	return within(set->wire_off, set->wire_len, s->size) && within(set->extra_off, set->extra_len, s->size) &&
+	return set->count + set->peers > 0 && set->count + set->peers <= RECORDS_LIST_MAX &&
+	    within(set->wire_off, set->wire_len, s->size) && within(set->extra_off, set->extra_len, s->size) &&
 	    are_records(s, set->type, at(s, set->wire_off), set->wire_len, set->count, 2, tail) &&
-	    are_extras(s, at(s, set->extra_off), set->extra_len) && set->count + set->peers > 0 &&
-	    set->count + set->peers <= RECORDS_LIST_MAX && (set->peers == 0 || is_list(s, n, set));
+	    are_extras(s, at(s, set->extra_off), set->extra_len) && (set->peers == 0 || is_list(s, n, set));
 }
 
 static bool is_behind(const struct snapshot *s, const struct snapshot_name *a, const struct snapshot_name *b)
@@ -323,19 +352,24 @@ static bool check_places(struct snapshot_check *c)
 	const struct snapshot_name *names = (const void *)at(s, s->names_off);
 
 	for (size_t i = 0; i < STEP && c->places < s->names_len; i++, c->places++)
-		if (!name_is_there(s, &names[c->places]) ||
+		if (!name_is_there(s, &names[c->places]) || c->places < s->names_at[names[c->places].owner_len] ||
+		    c->places >= s->names_at[names[c->places].owner_len + 1] ||
 		    (c->places > 0 && !is_behind(s, &names[c->places], &names[c->places - 1])))
 			return false;
 	return true;
 }
 
-static size_t peers_of(const struct snapshot *s, const struct snapshot_name *n)
+/* What there is to look at, as peers are counted. */
+static size_t weight_of(const struct snapshot *s, const struct snapshot_name *n)
 {
-	size_t peers = 0;
+	size_t weight = 1;
 
-	for (size_t i = 0; i < n->rrsets_len; i++)
-		peers += snapshot_rrsets(s, n)[i].peers;
-	return peers;
+	for (size_t i = 0; i < n->rrsets_len; i++) {
+		const struct snapshot_rrset *set = &snapshot_rrsets(s, n)[i];
+
+		weight += set->peers + ((size_t)set->wire_len + set->extra_len) / STEP_OCTETS;
+	}
+	return weight;
 }
 
 static bool check_names(struct snapshot_check *c)
@@ -346,7 +380,7 @@ static bool check_names(struct snapshot_check *c)
 	for (size_t i = 0; i < STEP && c->names < s->names_len; c->names++) {
 		if (!sets_are_sound(s, &names[c->names]))
 			return false;
-		i += 1 + peers_of(s, &names[c->names]);
+		i += weight_of(s, &names[c->names]);
 	}
 	return has_soa(s, names); /* the apex is the shortest name, and so the first one */
 }

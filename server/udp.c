@@ -25,16 +25,23 @@ static struct {
 	struct asker asker[BATCH];
 } u;
 
-static int receive(const struct listener *l)
+void udp_init(void)
 {
 	for (size_t i = 0; i < BATCH; i++) {
 		u.in_iov[i] = (struct iovec){.iov_base = u.buf[i], .iov_len = DNS_UDP_MAX};
-		u.in[i].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_namelen = sizeof(u.from[i]),
-		    .msg_iov = &u.in_iov[i], .msg_iovlen = 1};
-		if (l->tells_from) {
-			u.in[i].msg_hdr.msg_control = &u.control[i];
-			u.in[i].msg_hdr.msg_controllen = sizeof(u.control[i]);
-		}
+		u.in[i].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_iov = &u.in_iov[i], .msg_iovlen = 1};
+		u.out_iov[i].iov_base = u.buf[i];
+	}
+}
+
+static int receive(const struct listener *l)
+{
+	for (size_t i = 0; i < BATCH; i++) { /* what the kernel wrote over */
+		struct msghdr *mh = &u.in[i].msg_hdr;
+
+		mh->msg_namelen = sizeof(u.from[i]);
+		mh->msg_control = l->tells_from ? &u.control[i] : NULL;
+		mh->msg_controllen = l->tells_from ? sizeof(u.control[i]) : 0;
 	}
 	return recvmmsg(l->udp, u.in, BATCH, MSG_DONTWAIT, NULL);
 }
@@ -160,22 +167,19 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 		who_asks(&u.in[i].msg_hdr, &u.from[i], &u.asker[i]);
 		answer_admit(world, &u.asker[i], &u.query[i]);
 	}
-	for (unsigned i = 0; i < n; i++)
-		answer_peek(&u.query[i]);
+	answer_look_up(u.query, n);
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = answer_one(i, world, now_ms, c);
 
 		if (len == 0)
 			continue;
-		u.out_iov[out] = (struct iovec){.iov_base = u.buf[i], .iov_len = len};
-		u.out[out].msg_hdr = u.in[i].msg_hdr;
-		u.out[out].msg_hdr.msg_iov = &u.out_iov[out];
-		u.out[out].msg_hdr.msg_flags = 0;
+		u.out_iov[i].iov_len = len;
+		u.out[out].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_namelen = u.in[i].msg_hdr.msg_namelen,
+		    .msg_iov = &u.out_iov[i], .msg_iovlen = 1};
 		if (l->wildcard) {
+			u.out[out].msg_hdr.msg_control = u.in[i].msg_hdr.msg_control;
+			u.out[out].msg_hdr.msg_controllen = u.in[i].msg_hdr.msg_controllen;
 			answer_from(&u.out[out].msg_hdr);
-		} else {
-			u.out[out].msg_hdr.msg_control = NULL;
-			u.out[out].msg_hdr.msg_controllen = 0;
 		}
 		out++;
 	}

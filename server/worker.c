@@ -276,6 +276,7 @@ void worker_run(unsigned number, int channel, struct listener *listeners, size_t
 	if (w.epoll < 0)
 		die("epoll_create1");
 	watch(&w, channel, CHANNEL_EVENT);
+	udp_init();
 	tcp_init(w.epoll);
 	rrl_init();
 	sandbox_enter(SANDBOX_WORKER, user, NULL);

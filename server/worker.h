@@ -34,7 +34,9 @@ struct counters {
 _Noreturn void worker_run(unsigned number, int channel, struct listener *listeners, size_t listeners_len,
     size_t zones_len, const struct sandbox_user *user);
 
-/* udp.c: receives, answers and sends until the socket is empty or it was fair to the others. */
+/* udp.c. Once, before udp_serve(). */
+void udp_init(void);
+/* Receives, answers and sends until the socket is empty or it was fair to the others. */
 void udp_serve(const struct listener *l, const struct answer_world *world, struct counters *c);
 
 /* tcp.c: `epoll` gets the connections, with data TCP_EVENT + the connection's number. */

@@ -435,7 +435,7 @@ START_TEST(a_truncated_answer_is_the_question_and_the_opt)
 		query_parse(msg, len, &q);
 		answer_find(&world.zones, msg, &q);
 		answer_admit(&world, &udp, &q);
-		answer_peek(&q);
+		answer_look_up(&q, 1);
 		answer_write(&world, &udp, &q, msg);
 		n = answer_truncate(&world, &udp, &q, msg);
 		what = judge_form(query, len, msg, n, DNS_UDP_MAX);
@@ -473,7 +473,7 @@ START_TEST(subjects_tell_answers_apart)
 			query_parse(msg, len, &q[k]);
 			answer_find(&world.zones, msg, &q[k]);
 			answer_admit(&world, &udp, &q[k]);
-			answer_peek(&q[k]);
+			answer_look_up(&q[k], 1);
 			ck_assert_uint_gt(answer_write(&world, &udp, &q[k], msg), 0);
 		}
 		if (i < COUNT(pairs))

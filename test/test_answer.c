@@ -158,7 +158,7 @@ START_TEST(every_peer_is_found)
 }
 END_TEST
 
-/* The hash takes 16 octets of the key: keys that share them have one hash. All must be told apart by the rest. */
+/* The hash takes 16 characters of the label: keys that share them have one hash. All must be told apart by the rest. */
 START_TEST(equal_halves)
 {
 	struct made_zone z;

@@ -121,7 +121,7 @@ START_TEST(lists_have_every_peer_once)
 	collect(zones[_i].peers);
 	for (size_t i = 0; i < zone.peers_len; i++)
 		if (!zone_peer_is_special(&zone.peers[i]))
-			all_octets += snapshot_peer_size(zone.peers[i].txt_len);
+			all_octets += snapshot_record_size(&zone, &zone.peers[i]);
 	for (size_t i = 0; i < names.len; i++) {
 		const struct stored_name *n = &names.at[i];
 
@@ -153,7 +153,7 @@ START_TEST(lists_have_every_peer_once)
 		ck_assert_uint_eq(name->regular + name->listed_len, list.len);
 		for (n = 0; n < list.len; n++)
 			if (!zone_peer_is_special(&zone.peers[first + n]))
-				octets += snapshot_peer_size(zone.peers[first + n].txt_len);
+				octets += snapshot_record_size(&zone, &zone.peers[first + n]);
 	}
 	ck_assert(lists == 0 || octets == all_octets);
 }

@@ -4,6 +4,7 @@
 
 #include "answers.h"
 #include "suites.h"
+#include "util.h"
 #include "wire.h"
 
 /* Pieces of messages, in hex. A header is: ID, flags, then how many questions, answers, authorities, additionals. */
@@ -256,6 +257,122 @@ START_TEST(name_lengths)
 }
 END_TEST
 
+/* ---- the short way ---- */
+
+/* Queries end behind the question or in an OPT without options, nearly all: these have a way of their own. An option that
+ * nobody knows sends the same query the long way, and the verdict must be the same. */
+static void check_both_ways(const uint8_t *bare, size_t len)
+{
+	static const uint8_t unknown[] = {0xfd, 0xe9, 0, 0};
+	uint8_t longer[DNS_UDP_MAX];
+	struct query a = parse(bare, len), b;
+
+	memcpy(longer, bare, len);
+	longer[len - 1] = sizeof(unknown); /* RDLENGTH */
+	memcpy(longer + len, unknown, sizeof(unknown));
+	b = parse(longer, len + sizeof(unknown));
+	ck_hot(a.len == len && b.len == len + sizeof(unknown));
+	ck_hot(a.rcode == b.rcode && a.drop == b.drop && a.edns == b.edns && a.dnssec_ok == b.dnssec_ok);
+	ck_hot(a.keepalive == b.keepalive && a.cookie_len == b.cookie_len && a.udp_size == b.udp_size);
+	ck_hot(a.type == b.type && a.class == b.class && a.name_len == b.name_len && a.end == b.end);
+	ck_hot(a.is_instance == b.is_instance && a.prohibited == b.prohibited && a.no_lists == b.no_lists);
+	ck_hot(a.proven == b.proven && a.cookie_fresh == b.cookie_fresh && a.kind == b.kind && a.subject == b.subject);
+	ck_hot(a.zone == b.zone && a.peer == b.peer);
+}
+
+START_TEST(a_bare_opt_is_read_as_one_with_options)
+{
+	static const uint16_t sizes[] = {0, 1, 255, 256, 511, 512, 1232, 4096, 65535};
+	uint8_t msg[DNS_UDP_MAX];
+	size_t len = unhex(QUERY_1 OPT, msg), opt = len - 11;
+
+	for (unsigned version = 0; version < 256; version++)
+		for (unsigned bit = 0; bit <= 16; bit++)
+			for (size_t i = 0; i < COUNT(sizes); i++) {
+				struct query q;
+
+				put16(msg + opt + 3, sizes[i]);
+				msg[opt + 5] = (uint8_t)(version * 7); /* the RCODE's upper octet, which no query has */
+				msg[opt + 6] = (uint8_t)version;
+				put16(msg + opt + 7, (uint16_t)(bit < 16 ? 1u << bit : 0xffff));
+				check_both_ways(msg, len);
+				q = parse(msg, len);
+				ck_hot(q.edns && q.udp_size == sizes[i] && q.dnssec_ok == (bit >= 15));
+				ck_hot(q.rcode == (version == 0 ? DNS_NOERROR : DNS_BADVERS) && q.end == ECHO);
+			}
+}
+END_TEST
+
+/* Each octet of the query with each value, alone and with each opcode. But not RDLENGTH, which tells the ways apart, nor the
+ * lengths of labels: of a name that takes in the OPT the rest differs. */
+START_TEST(whatever_is_wrong_is_so_both_ways)
+{
+	uint8_t msg[DNS_UDP_MAX];
+	size_t len = unhex(QUERY_1 OPT, msg);
+
+	for (size_t at = 0; at < len - 2; at++) {
+		uint8_t was = msg[at];
+
+		if (at == DNS_HEADER || at == DNS_HEADER + 3 || at == DNS_HEADER + 8)
+			continue;
+		for (unsigned v = 0; v < 256; v++) {
+			msg[at] = (uint8_t)v;
+			for (unsigned opcode = 0; opcode < 16; opcode++) {
+				uint8_t flags = msg[2];
+
+				msg[2] = (uint8_t)((flags & 0x87) | opcode << 3);
+				check_both_ways(msg, len);
+				msg[2] = flags;
+			}
+		}
+		msg[at] = was;
+	}
+}
+END_TEST
+
+/* Whatever the four counts say: right is one, and with it only what is there. */
+START_TEST(counts_that_lie_are_an_error)
+{
+	static const uint16_t counts[] = {0, 1, 2, 3, 255, 256, 257, 0x8000, 0xffff};
+	uint8_t msg[DNS_UDP_MAX];
+	size_t len = unhex(QUERY OPT, msg);
+
+	for (size_t n = 0; n < COUNT(counts) * COUNT(counts) * COUNT(counts) * COUNT(counts); n++) {
+		uint16_t qd = counts[n % 9], an = counts[n / 9 % 9], ns = counts[n / 81 % 9], ar = counts[n / 729];
+		struct query q;
+
+		put16(put16(put16(put16(msg + 4, qd), an), ns), ar);
+		check_both_ways(msg, len);
+		q = parse(msg, len);
+		ck_hot(q.rcode == (qd == 1 && an == 0 && ns == 0 && ar == 1 ? DNS_NOERROR : DNS_FORMERR));
+		ck_hot(q.end == (qd == 1 ? ECHO : DNS_HEADER));
+		ck_hot(q.edns == (qd == 1 && an == 0 && ns == 0 && ar >= 1));
+		q = parse(msg, ECHO); /* without the OPT */
+		ck_hot(q.rcode == (qd == 1 && an == 0 && ns == 0 && ar == 0 ? DNS_NOERROR : DNS_FORMERR));
+		ck_hot(q.end == (qd == 1 ? ECHO : DNS_HEADER) && !q.edns);
+	}
+}
+END_TEST
+
+/* Cut or with octets more: then it is none. */
+START_TEST(a_bare_opt_of_another_length_is_an_error)
+{
+	uint8_t msg[DNS_UDP_MAX] = {0};
+	size_t len = unhex(QUERY_1 OPT, msg);
+
+	for (size_t n = ECHO; n < len + 20; n++) {
+		struct query q = parse(msg, n);
+
+		ck_assert_uint_eq(q.rcode, n == len ? DNS_NOERROR : DNS_FORMERR);
+		ck_assert_int_eq(q.edns, n >= len);
+	}
+	for (unsigned rdlen = 1; rdlen < 0x10000; rdlen++) { /* RDATA that is not there */
+		put16(msg + len - 2, (uint16_t)rdlen);
+		ck_hot(parse(msg, len).rcode == DNS_FORMERR);
+	}
+}
+END_TEST
+
 Suite *suite_query(void)
 {
 	Suite *s = suite_create("query");
@@ -268,6 +385,10 @@ Suite *suite_query(void)
 	tcase_add_test(t, every_length);
 	tcase_add_test(t, responses_are_dropped);
 	tcase_add_test(t, name_lengths);
+	tcase_add_test(t, a_bare_opt_is_read_as_one_with_options);
+	tcase_add_test(t, whatever_is_wrong_is_so_both_ways);
+	tcase_add_test(t, counts_that_lie_are_an_error);
+	tcase_add_test(t, a_bare_opt_of_another_length_is_an_error);
 	suite_add_tcase(s, t);
 	return s;
 }

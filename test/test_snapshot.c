@@ -59,10 +59,14 @@ static void build(size_t peers)
 
 /* ---- peers ---- */
 
-/* As the header says: by the hash's lower half, then slot by slot, the upper half in the tag. */
+/* As the header says: by the hash's lower half, then slot by slot, its upper bits in the tag. */
 static const struct snapshot_peer *find_peer(const uint8_t key[KEY_LEN], size_t *steps)
 {
-	uint64_t h = snapshot_hash(snap->seed, key);
+	uint8_t label[KEY_BASE32];
+	uint64_t h;
+
+	key_to_base32(key, label);
+	h = snapshot_hash(snap->seed, label);
 
 	for (uint32_t at = (uint32_t)h & snap->index_mask;; at = (at + 1) & snap->index_mask) {
 		const struct snapshot_slot *slot = &snapshot_index(snap)[at];
@@ -72,13 +76,23 @@ static const struct snapshot_peer *find_peer(const uint8_t key[KEY_LEN], size_t 
 		ck_hot(*steps <= (size_t)snap->index_mask + 1);
 		if (slot->ref == 0)
 			return NULL;
-		if (slot->tag != (uint32_t)(h >> 32))
+		if (slot->tag != snapshot_tag(h))
 			continue;
 		p = snapshot_peer_at(snap, slot->ref);
 		ck_hot(p != NULL);
-		if (memcmp(p->key, key, KEY_LEN) == 0)
+		if (memcmp(p->label, label, KEY_BASE32) == 0)
 			return p;
 	}
+}
+
+/* The strings behind "pub=": as they are or, of one, what is not the same for all. */
+static bool has_txt(const struct snapshot_peer *p, const uint8_t *txt, size_t len)
+{
+	bool one = len > 9 && txt[0] + 1u == len && memcmp(txt + 1, "allowed=", 8) == 0;
+
+	if (p->one != one)
+		return false;
+	return p->txt_len == len - (one ? 9 : 0) && memcmp(snapshot_peer_txt(p), txt + (one ? 9 : 0), p->txt_len) == 0;
 }
 
 static void check_peers(size_t peers)
@@ -88,14 +102,18 @@ static void check_peers(size_t peers)
 	for (size_t i = 0; i < zone.peers_len; i++) {
 		const struct zone_peer *z = &zone.peers[i];
 		const struct snapshot_peer *p;
+		char pub[KEY_BASE64];
 
 		steps = 0;
 		p = find_peer(z->key, &steps);
 		ck_hot(p != NULL && snapshot_peer_fits(snap, p));
 		ck_hot(ntohs(p->port) == z->endpoint.port);
 		ck_hot(p->addr_len == (z->endpoint.family == AF_INET ? 4 : 16));
-		ck_hot(memcmp(p->addr, z->endpoint.addr, p->addr_len) == 0);
-		ck_hot(p->txt_len == z->txt_len && memcmp(p->txt, zone.txt + z->txt_off, z->txt_len) == 0);
+		ck_hot(memcmp(p->tail, z->endpoint.addr, p->addr_len) == 0);
+		ck_hot(has_txt(p, zone.txt + z->txt_off, z->txt_len));
+		key_to_base64(z->key, pub);
+		ck_hot(memcmp(p->pub, pub, KEY_BASE64) == 0);
+		ck_hot(((uintptr_t)p - (uintptr_t)snap) % SNAPSHOT_LINE == 0);
 		all_steps += steps;
 	}
 	ck_assert_uint_eq(zone.peers_len, peers);
@@ -126,8 +144,11 @@ START_TEST(peers_stand_one_behind_the_other_by_key)
 
 	build(500);
 	for (p = snapshot_peer_at(snap, 1); p != NULL; p = snapshot_next_peer(snap, p)) {
+		uint8_t label[KEY_BASE32];
+
 		ck_assert_uint_lt(n, 500);
-		ck_assert_mem_eq(p->key, zone.peers[n].key, KEY_LEN);
+		key_to_base32(zone.peers[n].key, label);
+		ck_assert_mem_eq(p->label, label, KEY_BASE32);
 		n++;
 	}
 	ck_assert_uint_eq(n, 500);
@@ -137,10 +158,11 @@ END_TEST
 START_TEST(another_seed_is_another_order_of_the_same_peers)
 {
 	static const uint64_t other[2] = {7, 8};
-	uint8_t key[KEY_LEN];
+	uint8_t key[KEY_LEN], label[KEY_BASE32];
 
 	util_key(1, key);
-	ck_assert(snapshot_hash(seed, key) != snapshot_hash(other, key));
+	key_to_base32(key, label);
+	ck_assert(snapshot_hash(seed, label) != snapshot_hash(other, label));
 	build(100);
 	snapshot_unmap(snap);
 	close(fd);
@@ -157,8 +179,8 @@ START_TEST(a_reference_beyond_the_peers_is_none)
 	build(10);
 	ck_assert_ptr_null(snapshot_peer_at(snap, 0));
 	ck_assert_ptr_null(snapshot_peer_at(snap, UINT32_MAX));
-	ck_assert_ptr_null(snapshot_peer_at(snap, 1 + (snap->peers_end - snap->peers_off) / 8));
-	for (uint32_t ref = 1; ref < 1 + (snap->peers_end - snap->peers_off) / 8; ref++) {
+	ck_assert_ptr_null(snapshot_peer_at(snap, 1 + (snap->peers_end - snap->peers_off) / SNAPSHOT_LINE));
+	for (uint32_t ref = 1; ref < 1 + (snap->peers_end - snap->peers_off) / SNAPSHOT_LINE; ref++) {
 		const struct snapshot_peer *p = snapshot_peer_at(snap, ref);
 
 		ck_assert(p == NULL || (const uint8_t *)(p + 1) <= (const uint8_t *)snap + snap->peers_end);
@@ -187,6 +209,40 @@ START_TEST(a_peer_with_much_text_fits)
 	ck_assert_ptr_nonnull(p);
 	ck_assert_uint_gt(p->txt_len, 16000);
 	ck_assert(snapshot_peer_fits(snap, p));
+}
+END_TEST
+
+/* Only of a single string that begins so the beginning is left out. */
+START_TEST(a_string_that_is_no_list_is_kept_whole)
+{
+	static const char *const begins[] = {"allowed=", "allowed-", "Allowed=", "bllowed="};
+
+	for (size_t i = 0; i < COUNT(begins); i++) {
+		const struct zone_peer *z = NULL;
+		const struct snapshot_peer *p;
+		size_t steps = 0;
+
+		build(3);
+		for (size_t j = 0; j < zone.peers_len; j++)
+			if (zone.txt[zone.peers[j].txt_off] + 1u == zone.peers[j].txt_len)
+				z = &zone.peers[j];
+		ck_assert_ptr_nonnull(z);
+		memcpy(zone.txt + z->txt_off + 1, begins[i], 8);
+		snapshot_unmap(snap);
+		close(fd);
+		fd = snapshot_build(&conf.name, &zone, seed, &size);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(snapshot_map(fd, &snap), 0);
+		p = find_peer(z->key, &steps);
+		ck_assert(p != NULL && has_txt(p, zone.txt + z->txt_off, z->txt_len));
+		ck_assert_uint_eq(p->one, i == 0);
+		snapshot_unmap(snap);
+		close(fd);
+		zone_free(&zone);
+		wgdev_free(&dev);
+	}
+	snap = NULL;
+	fd = -1;
 }
 END_TEST
 
@@ -265,9 +321,11 @@ static void push_composed(ldns_rr_list *list, const struct name *owner, const st
 	for (size_t i = 0; i < set->peers; i++) {
 		ldns_rr *rr = ldns_rr_new();
 		struct name target;
+		uint8_t key[KEY_LEN];
 
 		ck_assert(p != NULL && rr != NULL);
-		ck_assert(records_instance_name(&conf.name, p->key, false, &target));
+		ck_assert(key_from_base32(p->label, key));
+		ck_assert(records_instance_name(&conf.name, key, false, &target));
 		ldns_rr_set_owner(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, owner->len, owner->wire));
 		ldns_rr_set_type(rr, LDNS_RR_TYPE_PTR);
 		ldns_rr_set_ttl(rr, snap->ttl_s);
@@ -836,7 +894,7 @@ static void check_within(const struct snapshot *s)
 
 		ck_hot(p == NULL || (const uint8_t *)(p + 1) <= end);
 		if (p != NULL && snapshot_peer_fits(s, p))
-			ck_hot(p->txt + p->txt_len <= end);
+			ck_hot(snapshot_peer_txt(p) + p->txt_len <= end);
 	}
 	snapshot_find_name(s, s->apex, s->apex_len);
 	snapshot_find_name(s, (const uint8_t *)"\1x", 3);
@@ -892,6 +950,7 @@ Suite *suite_snapshot(void)
 	tcase_add_test(p, another_seed_is_another_order_of_the_same_peers);
 	tcase_add_test(p, a_reference_beyond_the_peers_is_none);
 	tcase_add_test(p, a_peer_with_much_text_fits);
+	tcase_add_test(p, a_string_that_is_no_list_is_kept_whole);
 	suite_add_tcase(s, n);
 	tcase_add_checked_fixture(n, setup, teardown);
 	tcase_add_test(n, every_name_of_the_zone_is_there_and_no_other);

@@ -218,7 +218,28 @@ static struct snapshot_slot *slot_of(uint32_t ref)
 
 static struct snapshot_peer *peer_at(uint32_t ref)
 {
-	return (struct snapshot_peer *)snapshot_peer_at(block.s, ref);
+	const struct snapshot_peer *p = snapshot_peer_at(block.s, ref);
+
+	ck_assert_ptr_nonnull(p);
+	return (struct snapshot_peer *)p;
+}
+
+/* Of the peer behind it. */
+static uint32_t ref_after(uint32_t ref)
+{
+	return ref + (uint32_t)snapshot_peer_size(peer_at(ref)->addr_len, peer_at(ref)->txt_len) / SNAPSHOT_LINE;
+}
+
+static void set_ref(struct snapshot_slot *slot, uint32_t ref)
+{
+	slot->ref = ref & ((1u << SNAPSHOT_REF_BITS) - 1);
+	ck_assert_uint_eq(slot->ref, ref);
+}
+
+/* One behind all. */
+static uint32_t ref_end(void)
+{
+	return 1 + (block.s->peers_end - block.s->peers_off) / SNAPSHOT_LINE;
 }
 
 /* ---- every octet ---- */
@@ -315,7 +336,7 @@ START_TEST(an_octet_that_changed_is_refused_or_does_no_harm)
 		}
 		block.bytes[at] = was;
 	}
-	ck_assert_uint_gt(refused, all / 3);
+	ck_assert_uint_gt(refused, all / 4); /* of an address, a port, an allowed IP any value may be one */
 	block_drop();
 }
 END_TEST
@@ -404,9 +425,7 @@ static void two_slots_for_a_peer(void)
 
 static void a_peer_s_slot_is_another_s(void)
 {
-	uint32_t second = 1 + (uint32_t)snapshot_peer_size(peer_at(1)->txt_len) / 8;
-
-	slot_of(second)->ref = 1;
+	slot_of(ref_after(1))->ref = 1;
 }
 
 static void a_slot_less(void)
@@ -421,15 +440,13 @@ static void another_tag(void)
 
 static void a_peer_twice(void)
 {
-	size_t size = snapshot_peer_size(0);
-
-	memcpy((uint8_t *)peer_at(1) + size, peer_at(1), size);
+	memcpy(peer_at(ref_after(1)), peer_at(1), (ref_after(1) - 1) * SNAPSHOT_LINE);
 }
 
 /* ... and both are found. */
 static void a_peer_twice_with_its_slots(void)
 {
-	uint32_t second = 1 + (uint32_t)snapshot_peer_size(0) / 8;
+	uint32_t second = ref_after(1);
 	struct snapshot_slot *slot = slot_of(second);
 	uint32_t i = (uint32_t)(slot_of(1) - slots());
 
@@ -437,7 +454,8 @@ static void a_peer_twice_with_its_slots(void)
 	slot->ref = 0;
 	while (slots()[i].ref != 0)
 		i = (i + 1) & block.s->index_mask;
-	slots()[i] = (struct snapshot_slot){.tag = slot_of(1)->tag, .ref = second};
+	slots()[i].tag = slot_of(1)->tag;
+	set_ref(&slots()[i], second);
 }
 
 static void a_ref_into_a_record(void)
@@ -447,33 +465,116 @@ static void a_ref_into_a_record(void)
 
 static void a_ref_behind_all(void)
 {
-	slot_of(1)->ref = 1 + (block.s->peers_end - block.s->peers_off) / 8;
+	set_ref(slot_of(1), ref_end());
 }
 
 static void peers_out_of_order(void)
 {
-	uint32_t size = (uint32_t)snapshot_peer_size(0);
-	uint8_t first[128];
-	struct snapshot_slot *a = slot_of(1), *b = slot_of(1 + size / 8);
+	uint32_t second = ref_after(1);
+	uint8_t first[2 * SNAPSHOT_LINE];
+	struct snapshot_slot *a = slot_of(1), *b = slot_of(second);
 
-	memcpy(first, peer_at(1), size);
-	memcpy(peer_at(1), peer_at(1 + size / 8), size);
-	memcpy(peer_at(1 + size / 8), first, size);
-	a->ref = 1 + size / 8;
+	ck_assert_uint_eq((second - 1) * SNAPSHOT_LINE, sizeof(first));
+	memcpy(first, peer_at(1), sizeof(first));
+	memcpy(peer_at(1), peer_at(second), sizeof(first));
+	memcpy(peer_at(second), first, sizeof(first));
+	set_ref(a, second);
 	b->ref = 1;
+}
+
+static struct snapshot_peer *last_peer(void)
+{
+	uint32_t ref = 1;
+
+	while (ref_after(ref) < ref_end())
+		ref = ref_after(ref);
+	return peer_at(ref);
 }
 
 static void text_that_is_longer_than_the_peers(void)
 {
-	uint32_t last = 1 + (block.s->peers_end - block.s->peers_off - (uint32_t)snapshot_peer_size(0)) / 8;
-
-	peer_at(last)->txt_len = 16384;
+	last_peer()->txt_len = 16384;
 }
 
 static void text_that_is_none(void)
 {
-	peer_at(1)->txt_len = 1;
-	peer_at(1)->txt[0] = 1;
+	struct snapshot_peer *p = peer_at(1);
+
+	p->txt_len = 1;
+	p->tail[p->addr_len] = 1;
+}
+
+static void a_rest_of_no_text(void)
+{
+	peer_at(1)->one = 1;
+}
+
+static void a_rest_of_two(void)
+{
+	struct snapshot_peer *p = peer_at(1);
+
+	p->one = 2;
+	p->txt_len = 1;
+	p->tail[p->addr_len] = 0;
+}
+
+static void the_text_of_another_key(void)
+{
+	memcpy(peer_at(1)->pub, peer_at(ref_after(1))->pub, KEY_BASE64);
+}
+
+static void a_key_with_another_last_character(void)
+{
+	peer_at(1)->pub[KEY_BASE64 - 1] = 'A';
+}
+
+/* From the first letter behind those that the hash takes, so that the index goes on to have it. */
+static uint8_t *a_letter_of(struct snapshot_peer *p)
+{
+	size_t i = 16;
+
+	while (p->label[i] < 'a')
+		i++;
+	return p->label + i;
+}
+
+static void a_label_in_upper_case(void)
+{
+	*a_letter_of(peer_at(1)) ^= 0x20;
+}
+
+static void a_label_of_another_key(void)
+{
+	*a_letter_of(peer_at(1)) ^= 1;
+}
+
+static void a_label_of_no_digit(void)
+{
+	*a_letter_of(peer_at(1)) = '1';
+}
+
+static void a_label_with_a_bit_behind_the_key(void)
+{
+	peer_at(1)->label[KEY_BASE32 - 1]++;
+}
+
+/* Both texts are changed, and the index: what is wrong is the place. */
+static void a_key_in_front_of_the_one_before_it(void)
+{
+	struct snapshot_peer *p = peer_at(ref_after(1));
+	struct snapshot_slot *slot = slot_of(ref_after(1)), was = *slot;
+	uint8_t key[KEY_LEN] = {0};
+	uint64_t h;
+	uint32_t i;
+
+	key_to_base32(key, p->label);
+	key_to_base64(key, p->pub);
+	h = snapshot_hash(block.s->seed, p->label);
+	memset(slot, 0, sizeof(*slot));
+	for (i = (uint32_t)h & block.s->index_mask; slots()[i].ref != 0;)
+		i = (i + 1) & block.s->index_mask;
+	slots()[i].ref = was.ref;
+	slots()[i].tag = snapshot_tag(h) & ((1u << (32 - SNAPSHOT_REF_BITS)) - 1);
 }
 
 static void an_address_of_five_octets(void)
@@ -503,7 +604,7 @@ static void a_list_that_runs_over_the_end(void)
 
 static void a_list_that_begins_later(void)
 {
-	set_of(LIST, DNS_PTR)->first += (uint32_t)snapshot_peer_size(0) / 8;
+	set_of(LIST, DNS_PTR)->first = ref_after(set_of(LIST, DNS_PTR)->first);
 }
 
 static void a_list_at_a_host_s_name(void)
@@ -741,7 +842,10 @@ static const struct {
 #define WRONG(fn) {#fn, fn}
     WRONG(an_index_without_an_empty_slot), WRONG(two_slots_for_a_peer), WRONG(a_peer_s_slot_is_another_s), WRONG(a_slot_less),
     WRONG(another_tag), WRONG(a_peer_twice), WRONG(a_peer_twice_with_its_slots), WRONG(a_ref_into_a_record), WRONG(a_ref_behind_all), WRONG(peers_out_of_order),
-    WRONG(text_that_is_longer_than_the_peers), WRONG(text_that_is_none), WRONG(an_address_of_five_octets),
+    WRONG(text_that_is_longer_than_the_peers), WRONG(text_that_is_none), WRONG(a_rest_of_no_text), WRONG(a_rest_of_two),
+    WRONG(the_text_of_another_key), WRONG(a_key_with_another_last_character), WRONG(a_label_in_upper_case),
+    WRONG(a_label_of_another_key), WRONG(a_label_of_no_digit), WRONG(a_label_with_a_bit_behind_the_key),
+    WRONG(a_key_in_front_of_the_one_before_it), WRONG(an_address_of_five_octets),
     WRONG(peers_that_end_early), WRONG(a_list_that_begins_in_a_record), WRONG(a_list_that_begins_nowhere),
     WRONG(a_list_that_runs_over_the_end), WRONG(a_list_that_begins_later), WRONG(a_list_at_a_host_s_name),
     WRONG(peers_in_a_set_of_another_type), WRONG(an_empty_set), WRONG(an_alias_to_itself), WRONG(two_aliases_to_each_other),
@@ -804,14 +908,94 @@ START_TEST(a_list_that_begins_in_a_peer_s_text_is_refused)
 	for (p = snapshot_peer_at(block.s, 1); p != NULL && p->txt_len < 500; p = snapshot_next_peer(block.s, p))
 		;
 	ck_assert_ptr_nonnull(p);
-	inside = (struct snapshot_peer *)((uint8_t *)p + ((sizeof(*p) + 64) & ~(size_t)7));
+	inside = (struct snapshot_peer *)((uint8_t *)p + 2 * SNAPSHOT_LINE);
 	inside->addr_len = 4;
 	inside->txt_len = 0;
 	ck_assert(taken()); /* its text is what it likes */
 	set = set_of(LIST, DNS_PTR);
-	set->first = 1 + (uint32_t)((uint8_t *)inside - block.bytes - block.s->peers_off) / 8;
+	set->first = 1 + (uint32_t)((uint8_t *)inside - block.bytes - block.s->peers_off) / SNAPSHOT_LINE;
 	set->peers = 1;
 	ck_assert(!taken());
+	block_drop();
+}
+END_TEST
+
+static void make_one_peer(size_t networks)
+{
+	zone_prepare(&z, "wg.test", NULL);
+	zone_add_peers(&z, 1);
+	zone_add_allowed(&z, networks);
+	zone_make(&z);
+	block_make(0);
+	ck_assert(taken());
+}
+
+/* So many octets, with the record's size as it was. */
+static bool is_taken_with(uint8_t one, size_t txt_len)
+{
+	struct snapshot_peer *p = peer_at(1), was = *p;
+	size_t size = snapshot_peer_size(p->addr_len, p->txt_len);
+	bool r;
+
+	ck_assert_uint_eq(snapshot_peer_size(p->addr_len, txt_len), size);
+	p->one = one;
+	p->txt_len = (uint16_t)txt_len;
+	r = taken();
+	p->one = was.one;
+	p->txt_len = was.txt_len;
+	return r;
+}
+
+/* With "allowed=" a string has 255 octets at most. */
+START_TEST(the_rest_of_a_string_is_as_long_as_one_may_be)
+{
+	make_one_peer(19);
+	ck_assert_uint_eq(peer_at(1)->one, 1);
+	ck_assert_uint_le(peer_at(1)->txt_len, 247);
+	for (size_t len = 230; len <= 278; len++)
+		ck_assert_int_eq(is_taken_with(1, len), len <= 247);
+	for (unsigned one = 2; one < 256; one++)
+		ck_assert(!is_taken_with((uint8_t)one, 240));
+	block_drop();
+}
+END_TEST
+
+/* Kept whole: the last one ends where they do. */
+START_TEST(several_strings_end_where_the_text_does)
+{
+	struct snapshot_peer *p;
+	uint8_t *at;
+
+	make_one_peer(30);
+	p = peer_at(1);
+	ck_assert_uint_eq(p->one, 0);
+	ck_assert(!is_taken_with(1, p->txt_len));
+	for (size_t len = p->txt_len - 8u; len <= p->txt_len; len++)
+		ck_assert_int_eq(is_taken_with(0, len), len == p->txt_len);
+	at = p->tail + p->addr_len;
+	at[0]++;
+	ck_assert(!taken());
+	at[0]--;
+	at[at[0] + 1]++;
+	ck_assert(!taken());
+	block_drop();
+}
+END_TEST
+
+/* Which names have how many octets is told twice, and can be told in one way. */
+START_TEST(names_are_where_their_lengths_say)
+{
+	make_zone(5);
+	for (size_t i = 0; i < COUNT(block.s->names_at); i++) {
+		uint32_t was = block.s->names_at[i];
+
+		block.s->names_at[i] = was + 1;
+		ck_assert(!taken());
+		block.s->names_at[i] = was - 1;
+		ck_assert(!taken());
+		block.s->names_at[i] = was;
+		ck_assert(taken());
+	}
 	block_drop();
 }
 END_TEST
@@ -849,6 +1033,9 @@ Suite *suite_snapshot_check(void)
 	tcase_add_loop_test(w, a_block_that_is_not_the_builder_s_is_refused, 0, (int)COUNT(wrongs));
 	tcase_add_test(w, a_list_that_is_too_long_is_refused);
 	tcase_add_test(w, a_list_that_begins_in_a_peer_s_text_is_refused);
+	tcase_add_test(w, the_rest_of_a_string_is_as_long_as_one_may_be);
+	tcase_add_test(w, several_strings_end_where_the_text_does);
+	tcase_add_test(w, names_are_where_their_lengths_say);
 	tcase_add_test(w, a_block_is_what_its_size_says);
 	return s;
 }
