@@ -1,6 +1,8 @@
 # make              build wgmeetd and wgmeet into build/
 # make demo         two peers behind two NATs find each other (installs what is missing)
 # make check        all tests (likewise); make check-long those that take longer
+# make performance  all that is measured, and contrib/performance/ anew: an hour on a quiet machine, see test/bench/README
+# make bench        of that wgmeetd, Knot DNS and NSD beside a bare reflector: 25 minutes
 # make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
 # make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
 #
@@ -82,6 +84,18 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+# What the benchmark of the client is helped by.
+BENCH_CLIENT := $(addprefix $(BUILD)/test/,delay client_device client_time)
+
+$(BENCH_CLIENT): $(BUILD)/test/%: $(BUILD)/test/bench/%.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
+bench-client: | values-client deps-check
+	@$(MAKE) --no-print-directory all $(BENCH_CLIENT)
+	@BUILD=$(abspath $(BUILD)) bash test/bench/client.sh
+.PHONY: bench-client
+
 # The judge of the answers under faults, and what it loads into the server.
 $(BUILD)/test/judge: $(filter-out %/shim.o %/shim_memory.o %/short.o,$(call objects,test/faults)) $(COMMON)
 	$(call say,LD)
@@ -108,12 +122,41 @@ $(BUILD)/test/fuzz_reply: $(BUILD)/client/reply.o
 # A worker whose system calls are the fuzz target's.
 $(BUILD)/test/fuzz_worker: override LDFLAGS += -Wl,@test/fuzz/worker.wrap
 
+# udp.c and the answer path, with what the kernel does replaced.
+$(BUILD)/test/answer_loop: override LDFLAGS += -Wl,--wrap=recvmmsg,--wrap=sendmmsg
+$(BUILD)/test/answer_loop: $(BUILD)/test/bench/answer_loop.o $(BUILD)/test/answers.o $(BUILD)/test/util.o $(COMMON) $(filter-out %/main.o,$(SERVER))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
 $(BUILD)/test/kernel_test: $(BUILD)/test/vm/kernel_test.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+# What a change in the registry costs; see test/bench/refresh.sh.
+$(BUILD)/test/refresh: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/bench/refresh*.c)) $(COMMON) $(filter-out %/main.o,$(SERVER))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(SERVER_LIBS))
+
+$(BUILD)/test/pace: $(BUILD)/test/bench/pace.o $(BUILD)/test/bench/refresh_peers.o $(COMMON)
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(SERVER_LIBS))
+
+$(BUILD)/test/batch_shim.so: $(BUILD)/test/%.so: test/bench/%.c
+
+# The benchmark: a reflector, which links nothing, and the generator.
+$(BUILD)/bench/reflector: $(BUILD)/test/bench/reflector.o
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(LINK)
+
+$(BUILD)/bench/load: $(patsubst %,$(BUILD)/test/bench/%.o,load rounds slice closed open question peers cost latency) $(COMMON)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
 tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test judge short shim.so shim_memory.so \
-	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf)
+	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf) \
+	$(addprefix $(BUILD)/bench/,load reflector)
 
 demo: | deps-demo
 	@$(MAKE) --no-print-directory all
@@ -139,7 +182,26 @@ check-resolvers: | deps-check
 check-layers: $(WORKER)
 	@BUILD=$(BUILD) test/layers.sh $(WORKER)
 
-deps-demo deps-check: deps-%:
+# On a machine that does nothing else: see test/bench/README. PARTS="answer memory" are some parts only; "vm" is one that has to
+# be named.
+BENCH := $(addprefix $(BUILD)/,bench/load bench/reflector test/answer_loop test/refresh test/pace test/batch_shim.so)
+VM    := $(if $(filter vm,$(PARTS)),$(addprefix $(BUILD)/test/,kernel_test memscan))
+
+# What cannot be measured is refused before anything is installed or built.
+values:
+	@test/bench/values.sh
+values-server values-client: values-%:
+	@test/bench/values.sh $*
+
+performance: | values deps-bench $(if $(VM),deps-check)
+	@$(MAKE) --no-print-directory all $(BENCH) $(BENCH_CLIENT) $(VM)
+	@BUILD=$(abspath $(BUILD)) test/bench/all.sh contrib/performance
+
+bench: | values-server deps-bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@PARTS=server BUILD=$(abspath $(BUILD)) test/bench/all.sh
+
+deps-demo deps-check deps-bench: deps-%:
 	@BUILD=$(BUILD) contrib/build/deps.sh $*
 
 packages:
@@ -155,7 +217,7 @@ install: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers check-long check-resolvers mutants deps-demo deps-check packages install clean
+.PHONY: all tests demo check check-layers check-long check-resolvers mutants performance bench values values-server values-client deps-demo deps-check deps-bench packages install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,6 +1,7 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, and in a virtual machine what needs the
-# kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of them at the end, and fails if one failed.
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, the benchmark in small, and in a virtual
+# machine what needs the kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of them at the end, and fails
+# if one failed.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
 export BUILD
@@ -31,6 +32,8 @@ run resolvers test/resolvers/resolvers.sh
 for test in run clock device; do
 	run "faults-$test" test/faults/$test.sh
 done
+run bench test/bench/smoke.sh
+run report test/bench/report_test.sh
 run vm test/vm/test.sh
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"

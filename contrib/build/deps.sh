@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [--tell] build|demo|check - Debian packages that building, the demo or the tests need and that are not there
+# deps.sh [--tell] build|demo|check|bench - Debian packages that building, the demo or the tests need and that are not there
 # are installed, saying so; without root or apt, or with --tell, it only says which they are, and fails.
 set -eu
 
@@ -56,7 +56,8 @@ demo) want="$build $net $(wireguard)" ;;
 check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip
 	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils"
 	unpack="libsystemd-shared systemd-resolved" ;;
-*) echo "usage: deps.sh [--tell] build|demo|check" >&2; exit 2 ;;
+bench) want="$build $net $(wireguard) knot nsd gnuplot-nox bsdextrautils jq" ;;
+*) echo "usage: deps.sh [--tell] build|demo|check|bench" >&2; exit 2 ;;
 esac
 
 missing=
