@@ -136,10 +136,16 @@ bool snapshot_header_is_sound(const struct snapshot *s); /* for snapshot_map(): 
 void snapshot_check_begin(struct snapshot_check *c, const struct snapshot *s);
 int snapshot_check_step(struct snapshot_check *c);
 
+/* Up to a multiple of `to`, which is a power of two. */
+static inline size_t snapshot_align(size_t n, size_t to)
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
 /* A peer's record. Whole lines of the cache: with one allowed IP they are two. */
 static inline size_t snapshot_peer_size(size_t addr_len, size_t txt_len)
 {
-	return (sizeof(struct snapshot_peer) + addr_len + txt_len + SNAPSHOT_LINE - 1) & ~(size_t)(SNAPSHOT_LINE - 1);
+	return snapshot_align(sizeof(struct snapshot_peer) + addr_len + txt_len, SNAPSHOT_LINE);
 }
 
 static inline uint64_t snapshot_mix(uint64_t a, uint64_t b)

@@ -17,16 +17,6 @@ struct builder {
 	size_t peers_len, peers_size; /* of the regular peers: how many, and their records */
 };
 
-static size_t align8(size_t n)
-{
-	return (n + 7) & ~(size_t)7;
-}
-
-static size_t align_line(size_t n)
-{
-	return (n + SNAPSHOT_LINE - 1) & ~(size_t)(SNAPSHOT_LINE - 1);
-}
-
 /* ---- the block ---- */
 
 static void put_header(struct snapshot *s, size_t size, const struct name *apex, const uint64_t seed[2])
@@ -134,7 +124,7 @@ static void put_names(struct snapshot *s, const struct names *names, size_t off)
 {
 	uint8_t *base = (uint8_t *)s;
 	struct snapshot_name *out = (void *)(base + off);
-	size_t sets_off = align8(off + names->len * sizeof(*out)), at = sets_off;
+	size_t sets_off = snapshot_align(off + names->len * sizeof(*out), 8), at = sets_off;
 
 	for (size_t i = 0; i < names->len; i++)
 		at += names->at[i].sets_len * sizeof(struct snapshot_rrset);
@@ -162,7 +152,7 @@ static void put_names(struct snapshot *s, const struct names *names, size_t off)
 
 static size_t names_size(const struct names *names)
 {
-	size_t n = align8(names->len * sizeof(struct snapshot_name)) + names->pool_len;
+	size_t n = snapshot_align(names->len * sizeof(struct snapshot_name), 8) + names->pool_len;
 
 	for (size_t i = 0; i < names->len; i++) {
 		const struct stored_name *name = &names->at[i];
@@ -176,7 +166,7 @@ static size_t names_size(const struct names *names)
 
 static size_t ranges_size(const struct zone_access *access)
 {
-	return align8(access->len * sizeof(struct range));
+	return snapshot_align(access->len * sizeof(struct range), 8);
 }
 
 static size_t put_ranges(struct snapshot *s, size_t off, const struct zone_access *access, struct snapshot_access *out)
@@ -191,7 +181,7 @@ static size_t put_ranges(struct snapshot *s, size_t off, const struct zone_acces
 static void put_zone(struct snapshot *s, const struct builder *b, uint32_t slots)
 {
 	const struct zone *z = b->zone;
-	size_t off = align8(sizeof(*s));
+	size_t off = snapshot_align(sizeof(*s), 8);
 
 	s->state = SNAPSHOT_READY;
 	s->serial = z->serial;
@@ -200,7 +190,7 @@ static void put_zone(struct snapshot *s, const struct builder *b, uint32_t slots
 	s->ifindex = z->ifindex;
 	off = put_ranges(s, off, &z->allow, &s->allow);
 	off = put_ranges(s, off, &z->browse, &s->browse);
-	off = align_line(put_ranges(s, off, &z->tunnel, &s->tunnel));
+	off = snapshot_align(put_ranges(s, off, &z->tunnel, &s->tunnel), SNAPSHOT_LINE);
 	s->index_off = (uint32_t)off;
 	s->index_mask = slots - 1;
 	s->peers_off = s->index_off + slots * (uint32_t)sizeof(struct snapshot_slot);
@@ -259,8 +249,8 @@ static int build_zone(struct builder *b, const struct name *apex, const uint64_t
 		b->peers_len++;
 		b->peers_size += snapshot_record_size(z, &z->peers[i]);
 	}
-	*size = align_line(align8(sizeof(struct snapshot)) + ranges_size(&z->allow) + ranges_size(&z->browse) +
-	            ranges_size(&z->tunnel)) + slots * sizeof(struct snapshot_slot) + b->peers_size + names_size(&b->names);
+	*size = snapshot_align(snapshot_align(sizeof(struct snapshot), 8) + ranges_size(&z->allow) + ranges_size(&z->browse) +
+	                ranges_size(&z->tunnel), SNAPSHOT_LINE) + slots * sizeof(struct snapshot_slot) + b->peers_size + names_size(&b->names);
 	if (*size > UINT32_MAX || b->peers_size / SNAPSHOT_LINE >= 1u << SNAPSHOT_REF_BITS)
 		return -EFBIG;
 	fd = make_block(*size, &p);

@@ -32,7 +32,7 @@ static bool access_is_sound(const struct snapshot *s, const struct snapshot_acce
 	if (a->everyone > 1 || a->tunnel > 1 || a->ranges_off != *off || !within(*off, len, s->size) ||
 	    !ranges_are_sound(snapshot_ranges(s, a), a->ranges_len))
 		return false;
-	*off += (len + 7) & ~UINT64_C(7);
+	*off += snapshot_align(len, 8);
 	return true;
 }
 
@@ -75,7 +75,7 @@ static bool lengths_are_sound(const struct snapshot *s)
 
 bool snapshot_header_is_sound(const struct snapshot *s)
 {
-	uint64_t slots = (uint64_t)s->index_mask + 1, off = (sizeof(*s) + 7) & ~(size_t)7, index;
+	uint64_t slots = (uint64_t)s->index_mask + 1, off = snapshot_align(sizeof(*s), 8), index;
 
 	if (s->magic != SNAPSHOT_MAGIC || !is_stored_name(s->apex, s->apex_len) || !service_is_sound(s))
 		return false;
@@ -84,7 +84,7 @@ bool snapshot_header_is_sound(const struct snapshot *s)
 	if (s->state != SNAPSHOT_READY || !access_is_sound(s, &s->allow, &off) || !access_is_sound(s, &s->browse, &off) ||
 	    !access_is_sound(s, &s->tunnel, &off))
 		return false;
-	index = (off + SNAPSHOT_LINE - 1) & ~(uint64_t)(SNAPSHOT_LINE - 1);
+	index = snapshot_align(off, SNAPSHOT_LINE);
 	return s->padded_names <= 1 && slots >= SNAPSHOT_SLOTS && (slots & (slots - 1)) == 0 &&
 	    slots >= 2 * (uint64_t)s->peers_len &&
 	    s->index_off == index && within(index, slots * sizeof(struct snapshot_slot), s->size) &&
