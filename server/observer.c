@@ -170,7 +170,7 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 	randombytes_buf(&o.limits.secrets, sizeof(o.limits.secrets)); /* the one before the first is no secret that anybody knows */
 	publish_limits(&o, true);
 	reload_take_zones(&o, config);
-	r = links_open(on_link, &o, &links);
+	r = links_open(false, on_link, &o, &links);
 	if (r < 0)
 		diex("cannot follow the network devices: %s", strerror(-r));
 	p[FD_SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
