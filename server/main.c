@@ -19,6 +19,7 @@
 #include "config.h"
 #include "log.h"
 #include "observer.h"
+#include "ready.h"
 #include "sandbox.h"
 #include "source.h"
 #include "worker.h"
@@ -218,6 +219,7 @@ int main(int argc, char *argv[])
 		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
 	start_children(&config, &worker_user, &children);
+	ready_open();
 	/* Not root, but allowed to change users: that is for the workers. */
 	sandbox_enter(role_of(&config), geteuid() == 0 ? &observer_user : NULL,
 	    *config.server.state_directory != '\0' ? config.server.state_directory : NULL);

@@ -47,6 +47,7 @@ struct observer {
 	struct worker_msg limits; /* what all workers shall know beside the zones */
 	uint64_t limits_generation, limits_sent[CONFIG_WORKERS];
 	int64_t roll_ms; /* when the cookies get a new secret */
+	bool told_ready; /* the service manager */
 };
 
 /* publish.c */

@@ -13,6 +13,7 @@
 #include "links.h"
 #include "log.h"
 #include "observed.h"
+#include "ready.h"
 
 #define STOP_S 3 /* that the workers have to end */
 
@@ -110,6 +111,26 @@ static int timeout_ms(const struct observer *o)
 	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
+/* Ready is who has looked at each source, whatever came of it, and has told every worker. */
+static void tell_ready(struct observer *o)
+{
+	bool ready = !o->told_ready;
+
+	for (size_t i = 0; i < CONFIG_ZONES; i++)
+		ready = ready && (!o->zones[i].in_use || o->zones[i].condition != NEW);
+	for (size_t i = 0; i < o->workers_len; i++)
+		ready = ready && publish_is_taken(o, i);
+	if (ready)
+		o->told_ready = ready_tell("READY=1");
+}
+
+static void reload(struct observer *o, int argc, char *argv[])
+{
+	ready_tell_reloading();
+	o->told_ready = false;
+	reload_configuration(o, argc, argv);
+}
+
 static void dispatch(struct observer *o, struct links *links, const struct pollfd *p)
 {
 	if (p[FD_LINKS].revents != 0 && links_read(links) < 0)
@@ -186,6 +207,7 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 		for (size_t i = 0; i < CONFIG_ZONES; i++)
 			if (o.zones[i].in_use)
 				observed_on_time(&o, &o.zones[i], now);
+		tell_ready(&o);
 		fill(&o, p);
 		if (poll(p, FD_WORKERS + o.workers_len, timeout_ms(&o)) < 0) {
 			if (errno != EINTR)
@@ -198,8 +220,9 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 			break;
 		dispatch(&o, links, p);
 		if (verdict == SIGNAL_RELOAD)
-			reload_configuration(&o, argc, argv);
+			reload(&o, argc, argv);
 	}
+	ready_tell("STOPPING=1");
 	links_close(links);
 	stop_children(&o);
 }

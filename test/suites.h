@@ -19,6 +19,7 @@ Suite *suite_seccomp(void);
 Suite *suite_landlock(void);
 Suite *suite_links(void);
 Suite *suite_links_way(void);
+Suite *suite_ready(void);
 Suite *suite_zone(void);
 Suite *suite_zone_kept(void);
 Suite *suite_zone_records(void);

@@ -15,7 +15,7 @@ int main(void)
 	static Suite *(*const suites[])(void) = {
 	    suite_key, suite_endpoint, suite_name, suite_wgdev, suite_wgdev_dump, suite_wgdev_uapi,
 	    suite_wgdev_kernel, suite_conf, suite_records, suite_channel, suite_sandbox, suite_seccomp, suite_landlock, suite_links,
-	    suite_links_way,
+	    suite_links_way, suite_ready,
 	    suite_zone, suite_zone_kept, suite_zone_records, suite_snapshot, suite_state, suite_source,
 	    suite_names, suite_snapshot_check, suite_lookup, suite_wire, suite_device, suite_record, suite_ranges, suite_cookie, suite_rrl,
 	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_plan, suite_reply, suite_output, suite_settings,

@@ -155,6 +155,20 @@ server_settled() {
 	server_serving "$1" || ! lab_alive "$1"
 }
 
+# manager_start - a service manager, which hears at the socket $NOTIFY what programs tell it, see told.
+manager_start() {
+	NOTIFY=$LAB/notify
+	[ -x "$BUILD/test/manager" ] || lab_die "make tests first"
+	rm -f "$NOTIFY"
+	lab_start manager - "$BUILD/test/manager" "$NOTIFY"
+	must lab_wait 5 test -S "$NOTIFY"
+}
+
+# told REGEX [TIMES] - has it been told that, and that often?
+told() {
+	[ "$(grep -Ecx "$1" "$LAB/manager.log")" = "${2:-1}" ]
+}
+
 # DNS ----------------------------------------------------------------------------------------------------------
 
 # ask NAME TYPE [DIG-OPTION...] - the whole answer, as dig prints it. NAME is completed with the zone.

@@ -145,4 +145,15 @@ same "SIGTERM ends wgmeetd with 0" 0 $?
 for pid in "${workers[@]}"; do
 	check "and not before its worker $pid has ended" test ! -e "/proc/$pid"
 done
+
+# Started while it hangs: whoever waits for wgmeetd to be ready shall neither wait for ever nor be told too early.
+kill -s STOP "${lab_pid[wghub]}"
+manager_start
+lab_start wgmeetd hub env NOTIFY_SOCKET="$NOTIFY" "$BIN/wgmeetd" --zone $ZONE --device wghub --listen $SERVER:53 \
+	--user $WORKER_UID --observer-user 0
+check "hangs from the start: ready" lab_wait 10 told READY=1
+check "hangs from the start: and not before that is known" grep -q 'does not answer' "$LAB/wgmeetd.log"
+check "hangs from the start: SERVFAIL" not_ready
+kill -s CONT "${lab_pid[wghub]}"
+check "continued: served" lab_wait 5 peer_served 1
 e2e_done

@@ -50,7 +50,7 @@ lab_enter() {
 	fi
 	set -u
 	umask 022
-	unset JOURNAL_STREAM
+	unset JOURNAL_STREAM NOTIFY_SOCKET
 	trap lab_cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
