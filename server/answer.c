@@ -76,6 +76,14 @@ static bool may(const struct snapshot *s, const struct snapshot_access *a, const
 	        ranges_have(snapshot_ranges(s, &s->tunnel), s->tunnel.ranges_len, asker->addr));
 }
 
+bool answer_may_be_told(const struct snapshot *s, const struct asker *asker)
+{
+	bool has_addresses = s->allow.tunnel || s->browse.tunnel;
+
+	return came_by_tunnel(s, asker) && may(s, &s->allow, asker) &&
+	    (!has_addresses || ranges_have(snapshot_ranges(s, &s->tunnel), s->tunnel.ranges_len, asker->addr));
+}
+
 /* A cookie of ours shows that the address is not forged. */
 static void check_cookie(const struct answer_world *world, const struct asker *asker, struct query *q)
 {
@@ -95,7 +103,8 @@ void answer_admit(const struct answer_world *world, const struct asker *asker, s
 	const struct snapshot *s = q->zone;
 
 	/* WireGuard has seen to it that what comes in over a device is its peer's. */
-	q->proven = !world->limited || asker->is_stream || (s != NULL && came_by_tunnel(s, asker));
+	q->by_tunnel = s != NULL && came_by_tunnel(s, asker);
+	q->proven = !world->limited || asker->is_stream || q->by_tunnel;
 	if (q->cookie_len != 0)
 		check_cookie(world, asker, q);
 	if (s == NULL || (s->allow.everyone && s->browse.everyone))
@@ -257,13 +266,18 @@ size_t answer_truncate(const struct answer_world *world, const struct asker *ask
 	return finish(world, asker, q, &r);
 }
 
+size_t answer_steps(const struct answer_world *world, const struct asker *asker, uint8_t *msg, size_t len, struct query *q)
+{
+	query_parse(msg, len, q);
+	answer_find(&world->zones, msg, q);
+	answer_admit(world, asker, q);
+	answer_look_up(q, 1);
+	return answer_write(world, asker, q, msg);
+}
+
 size_t answer_query(const struct answer_world *world, const struct asker *asker, uint8_t *msg, size_t len)
 {
 	struct query q;
 
-	query_parse(msg, len, &q);
-	answer_find(&world->zones, msg, &q);
-	answer_admit(world, asker, &q);
-	answer_look_up(&q, 1);
-	return answer_write(world, asker, &q, msg);
+	return answer_steps(world, asker, msg, len, &q);
 }

@@ -45,6 +45,9 @@ struct asker {
 	bool is_stream;   /* over TCP: the address is not forged */
 };
 
+/* May it ask, and did it come by the zone's own tunnel, where only peers come from? Then it may be told of changes. */
+bool answer_may_be_told(const struct snapshot *s, const struct asker *asker);
+
 void answer_find(const struct answer_zones *zones, const uint8_t *msg, struct query *q);
 void answer_admit(const struct answer_world *world, const struct asker *asker, struct query *q);
 void answer_look_up(struct query *queries, size_t n);
@@ -59,7 +62,8 @@ size_t answer_write(const struct answer_world *world, const struct asker *asker,
 /* Makes of what answer_write() wrote an answer without records that sends the client to TCP. Returns its length. */
 size_t answer_truncate(const struct answer_world *world, const struct asker *asker, struct query *q, uint8_t *msg);
 
-/* All steps for one query. */
+/* All steps for one query, which is left in `q`; or not. */
+size_t answer_steps(const struct answer_world *world, const struct asker *asker, uint8_t *msg, size_t len, struct query *q);
 size_t answer_query(const struct answer_world *world, const struct asker *asker, uint8_t *msg, size_t len);
 
 #endif

@@ -72,6 +72,7 @@ struct query {
 	bool is_instance;
 	bool prohibited;   /* the asker may not have what is asked */
 	bool no_lists;     /* nor lists of peers */
+	bool by_tunnel;    /* it came in over the zone's own device */
 	bool proven;       /* the asker is where it says */
 	bool cookie_fresh; /* its cookie needs no new one */
 	/* By answer_write(). */

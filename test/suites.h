@@ -34,6 +34,8 @@ Suite *suite_wire(void);
 Suite *suite_ranges(void);
 Suite *suite_cookie(void);
 Suite *suite_rrl(void);
+Suite *suite_interest(void);
+Suite *suite_notify(void);
 Suite *suite_access(void);
 Suite *suite_query(void);
 Suite *suite_answer(void);

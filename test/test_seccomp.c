@@ -244,6 +244,11 @@ static void serve_datagrams(void)
 	struct sockaddr_in from;
 	struct mmsghdr mm = {.msg_hdr = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1}};
 	struct epoll_event ev = {.events = EPOLLIN};
+	struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK), .ipi_ifindex = 1};
+	union {
+		struct cmsghdr align;
+		uint8_t buf[CMSG_SPACE(sizeof(info))];
+	} control = {{.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))}};
 
 	CHILD_CHECK(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, udp[0], &ev) == 0);
 	CHILD_CHECK(send(udp[1], "query", 5, 0) == 5);
@@ -251,6 +256,11 @@ static void serve_datagrams(void)
 	CHILD_CHECK(recvmmsg(udp[0], &mm, 1, MSG_DONTWAIT, NULL) == 1 && mm.msg_len == 5);
 	iov.iov_len = 5;
 	CHILD_CHECK(sendmmsg(udp[0], &mm, 1, MSG_DONTWAIT) == 1);
+	CHILD_CHECK(recv(udp[1], buf, sizeof(buf), 0) == 5);
+	memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
+	mm.msg_hdr.msg_control = &control;
+	mm.msg_hdr.msg_controllen = sizeof(control);
+	CHILD_CHECK(sendmsg(udp[0], &mm.msg_hdr, MSG_DONTWAIT) == 5);
 	CHILD_CHECK(recv(udp[1], buf, sizeof(buf), 0) == 5);
 }
 
