@@ -328,6 +328,7 @@ unsigned config_read(struct config *config, const struct listen_list *listening,
 	memset(&reading, 0, sizeof(reading));
 	config->server.rate_limit = reading.file_server.rate_limit = 200;
 	config->server.slip = reading.file_server.slip = 1;
+	config->server.notify_port = reading.file_server.notify_port = 5354;
 	reading.config = config;
 	reading.conf = &c;
 	zone_defaults(&zone);

@@ -97,6 +97,7 @@ struct server_conf {
 	char state_directory[1024]; /* empty: none */
 	uint32_t workers;
 	uint32_t rate_limit, slip; /* see rrl.h */
+	uint32_t notify_port;      /* see notify.h */
 	bool verbose;
 };
 

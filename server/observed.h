@@ -57,8 +57,8 @@ void publish_die_of_child(const struct observer *o, bool gone);
 /* To a worker what it has not got: the limits, each zone's newest snapshot. A busy worker gets it later. */
 void publish_hand_over(struct observer *o, size_t worker);
 bool publish_is_taken(const struct observer *o, size_t worker);
-/* The configuration's limits, and the cookies' secrets, to all workers; `roll`: with a new secret, the last one before it
- * still being good. */
+/* The configuration's limits and NotifyPort, and the cookies' secrets, to all workers; `roll`: with a new secret, the last one
+ * before it still being good. */
 void publish_limits(struct observer *o, bool roll);
 /* To all workers: the zone is forgotten; or it answers SERVFAIL; or it is z->zone, with the serial that it deserves. The
  * last returns 0 or -errno, and then the zone is served as before. */

@@ -189,6 +189,7 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 	if (getrandom(o.seed, sizeof(o.seed), 0) != (ssize_t)sizeof(o.seed))
 		die("getrandom");
 	randombytes_buf(&o.limits.secrets, sizeof(o.limits.secrets)); /* the one before the first is no secret that anybody knows */
+	randombytes_buf(o.limits.notify_key, sizeof(o.limits.notify_key));
 	publish_limits(&o, true);
 	reload_take_zones(&o, config);
 	r = links_open(false, on_link, &o, &links);

@@ -215,6 +215,8 @@ const struct conf_option config_options[] = {
         rate_limit), .min = 0, .max = 10000},
     {SERVER("RateLimitSlip", "rate-limit-slip", "N", "beyond that truncate one of N, drop the others; 0: drop all (1)",
         conf_parse_uint, slip), .min = 0, .max = 10},
+    {SERVER("NotifyPort", "notify-port", "PORT", "where peers in the tunnel are told of changes; 0: they are not (5354)",
+        conf_parse_uint, notify_port), .min = 0, .max = 65535},
     {SERVER("Verbose", "verbose", NULL, "say more", conf_parse_bool, verbose)},
     {ZONE("Name", "zone", "ZONE", "the zone's name", parse_zone_name, name)},
     {ZONE("Device", "device", "DEV", "the WireGuard device whose peers are published", conf_parse_ifname, device)},

@@ -106,6 +106,7 @@ void publish_limits(struct observer *o, bool roll)
 		o->limits.rate = 1;
 	o->limits.slip = conf->slip;
 	memcpy(o->limits.seed, o->seed, sizeof(o->limits.seed));
+	o->limits.notify_port = (uint16_t)conf->notify_port;
 	if (roll) {
 		memcpy(o->limits.secrets.at[1], o->limits.secrets.at[0], COOKIE_SECRET);
 		randombytes_buf(o->limits.secrets.at[0], COOKIE_SECRET);

@@ -136,6 +136,7 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 	log_init("wgmeetd", new->server.verbose);
 	o->config->server.rate_limit = new->server.rate_limit;
 	o->config->server.slip = new->server.slip;
+	o->config->server.notify_port = new->server.notify_port;
 	publish_limits(o, false);
 	new->server = o->config->server;
 	reload_take_zones(o, new);

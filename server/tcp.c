@@ -32,6 +32,8 @@ struct conn {
 	int fd;
 	bool in_use, writing, ending;
 	struct asker asker;
+	const struct listener *listener;
+	uint8_t local[16]; /* the address of ours, all zero if unknown */
 	int64_t deadline_ms, end_ms;
 	uint32_t have, out_at, out_len;
 	uint8_t in[2 + QUERY_MAX];
@@ -139,9 +141,10 @@ static struct conn *find_place(const uint8_t addr[RANGES_ADDR], struct counters 
 	return place != NULL ? place : cut_oldest(NULL, c);
 }
 
-/* The interface that the connection was opened over: the kernel keeps it where the listener asked for it (ip(7), IP_PKTINFO;
- * for IPv6 by the option of RFC 2292). 0: unknown. */
-static uint32_t interface_of(int fd, sa_family_t family)
+/* The interface that the connection was opened over, 0: unknown; and the address of ours that it was opened to, which stays
+ * as it is if unknown. The kernel keeps them where the listener asked for it (ip(7), IP_PKTINFO; for IPv6 by the option of RFC
+ * 2292, where the address is the client's). */
+static uint32_t interface_of(int fd, sa_family_t family, uint8_t local[16])
 {
 	union {
 		struct cmsghdr align;
@@ -155,22 +158,27 @@ static uint32_t interface_of(int fd, sa_family_t family)
 		return 0;
 	mh.msg_controllen = len;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c != NULL; c = CMSG_NXTHDR(&mh, c)) {
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-			return (uint32_t)((const struct in_pktinfo *)(const void *)CMSG_DATA(c))->ipi_ifindex;
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			const struct in_pktinfo *info = (const void *)CMSG_DATA(c);
+
+			memcpy(local, &info->ipi_spec_dst, 4);
+			return (uint32_t)info->ipi_ifindex;
+		}
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
 			return (uint32_t)((const struct in6_pktinfo *)(const void *)CMSG_DATA(c))->ipi6_ifindex;
 	}
 	return 0;
 }
 
-static void who_asks(int fd, const struct listener *l, const struct sockaddr_storage *from, struct asker *out)
+static void who_asks(int fd, const struct listener *l, const struct sockaddr_storage *from, struct asker *out, uint8_t local[16])
 {
 	const void *addr = &((const struct sockaddr_in *)from)->sin_addr;
 
 	if (from->ss_family == AF_INET6)
 		addr = &((const struct sockaddr_in6 *)from)->sin6_addr;
 	ranges_key(from->ss_family, addr, out->addr);
-	out->ifindex = l->tells_from ? interface_of(fd, from->ss_family) : 0;
+	memset(local, 0, 16);
+	out->ifindex = l->tells_from ? interface_of(fd, from->ss_family, local) : 0;
 	out->is_stream = true;
 }
 
@@ -181,16 +189,19 @@ void tcp_accept(const struct listener *l, struct counters *c)
 	int fd = accept4(l->tcp, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct asker asker;
 	struct conn *conn;
+	uint8_t local[16];
 
 	/* Without descriptors or memory the listener would call again at once, and again. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) && t.open > 0)
 		cut_oldest(NULL, c);
 	if (fd < 0)
 		return;
-	who_asks(fd, l, &from, &asker);
+	who_asks(fd, l, &from, &asker, local);
 	conn = find_place(asker.addr, c);
 	conn->fd = fd;
 	conn->asker = asker;
+	conn->listener = l;
+	memcpy(conn->local, local, sizeof(conn->local));
 	conn->in_use = true;
 	conn->writing = conn->ending = false;
 	conn->have = conn->out_at = conn->out_len = 0;
@@ -243,6 +254,19 @@ static bool pause_reading(struct conn *conn)
 	return watch(conn, EPOLL_CTL_MOD, EPOLLOUT);
 }
 
+/* The query of that many octets in t.scratch. Returns the answer's length, 0: none. */
+static size_t answer_one(const struct conn *conn, const struct answer_world *world, size_t len, struct counters *c)
+{
+	struct query q;
+
+	len = answer_steps(world, &conn->asker, t.scratch + 2, len, &q);
+	c->answers += len != 0;
+	c->dropped += len == 0;
+	if (q.by_tunnel)
+		notify_asked(&q, t.scratch + 2, &conn->asker, conn->listener, conn->local, worker_now_ms());
+	return len;
+}
+
 /* Answers the whole queries in the buffer, up to one whose answer must wait. Small queries may have large answers: after
  * a message's worth the others have their turn, and this one goes on as if it waited to write. Returns false if the
  * connection is to end. */
@@ -260,12 +284,9 @@ static bool answer_all(struct conn *conn, const struct answer_world *world, stru
 			break;
 		memcpy(t.scratch + 2, conn->in + at + 2, len);
 		at += (uint32_t)(2 + len);
-		len = answer_query(world, &conn->asker, t.scratch + 2, len);
-		if (len == 0) {
-			c->dropped++;
+		len = answer_one(conn, world, len, c);
+		if (len == 0)
 			continue;
-		}
-		c->answers++;
 		put16(t.scratch, (uint16_t)len);
 		if (!send_answer(conn, 2 + len))
 			return false;

@@ -102,13 +102,18 @@ static void send_all(int fd, unsigned count, struct counters *c)
 	}
 }
 
+static uint16_t port_of(const struct sockaddr_storage *from)
+{
+	return ntohs(from->ss_family == AF_INET ? ((const struct sockaddr_in *)from)->sin_port :
+	                                          ((const struct sockaddr_in6 *)from)->sin6_port);
+}
+
 /* What is no good question and comes from the port of a service that answers whatever it is sent is dropped: the two would
  * talk for ever (CVE-2024-2169). */
 static bool is_loop(const struct query *q, const struct sockaddr_storage *from)
 {
 	static const uint16_t services[] = {0, 7, 13, 17, 19, 37, 53, 69, 123, 464}; /* echo ... DNS, tftp, ntp, kpasswd */
-	uint16_t port = ntohs(from->ss_family == AF_INET ? ((const struct sockaddr_in *)from)->sin_port :
-	                                                   ((const struct sockaddr_in6 *)from)->sin6_port);
+	uint16_t port = port_of(from);
 
 	if (q->rcode != DNS_FORMERR && q->rcode != DNS_NOTIMP)
 		return false;
@@ -153,6 +158,33 @@ int listen_tell_interface(struct listener *l)
 	return 0;
 }
 
+/* The address of ours that the packet came to, as the kernel tells it; all zero if it does not. */
+static void came_to(const struct msghdr *mh, uint8_t out[16])
+{
+	const struct cmsghdr *c = mh->msg_controllen > 0 ? CMSG_FIRSTHDR(mh) : NULL;
+
+	memset(out, 0, 16);
+	if (c != NULL && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+		memcpy(out, &((const struct in_pktinfo *)(const void *)CMSG_DATA(c))->ipi_spec_dst, 4);
+	else if (c != NULL && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+		memcpy(out, &((const struct in6_pktinfo *)(const void *)CMSG_DATA(c))->ipi6_addr, 16);
+}
+
+static void remember(size_t i, const struct listener *l, uint64_t now_ms)
+{
+	uint8_t local[16];
+
+	came_to(&u.in[i].msg_hdr, local);
+	notify_asked(&u.query[i], u.buf[i], &u.asker[i], l, local, now_ms);
+}
+
+/* To a response there is no answer, but it may be one. */
+static void take_response(size_t i, struct counters *c)
+{
+	if (u.query[i].drop && notify_answered(&u.asker[i], port_of(&u.from[i]), u.buf[i], u.in[i].msg_len))
+		c->notify_answered++;
+}
+
 static void answer_batch(unsigned n, const struct listener *l, const struct answer_world *world, struct counters *c)
 {
 	uint64_t now_ms = worker_now_ms();
@@ -171,8 +203,12 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = answer_one(i, world, now_ms, c);
 
-		if (len == 0)
+		if (len == 0) {
+			take_response(i, c);
 			continue;
+		}
+		if (u.query[i].by_tunnel)
+			remember(i, l, now_ms);
 		u.out_iov[i].iov_len = len;
 		u.out[out].msg_hdr = (struct msghdr){.msg_name = &u.from[i], .msg_namelen = u.in[i].msg_hdr.msg_namelen,
 		    .msg_iov = &u.out_iov[i], .msg_iovlen = 1};
@@ -197,4 +233,75 @@ void udp_serve(const struct listener *l, const struct answer_world *world, struc
 		if (n < BATCH)
 			return;
 	}
+}
+
+/* ---- NOTIFY ---- */
+
+static socklen_t subscriber_address(const struct notify_message *m, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *sin = (void *)out;
+	struct sockaddr_in6 *sin6 = (void *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (m->to[0] == 4) {
+		sin->sin_family = AF_INET;
+		sin->sin_port = htons(m->port);
+		memcpy(&sin->sin_addr, m->to + 1, 4);
+		return sizeof(*sin);
+	}
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(m->port);
+	memcpy(&sin6->sin6_addr, m->to + 1, 16);
+	if (IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr))
+		sin6->sin6_scope_id = m->ifindex;
+	return sizeof(*sin6);
+}
+
+/* The address to leave from, and the device: whatever the routes say, it is for nobody elsewhere. */
+static size_t leave_by(const struct notify_message *m, struct cmsghdr *c)
+{
+	if (m->to[0] == 4) {
+		struct in_pktinfo info = {.ipi_ifindex = (int)m->ifindex};
+
+		memcpy(&info.ipi_spec_dst, m->local, 4);
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	} else {
+		struct in6_pktinfo info = {.ipi6_ifindex = m->ifindex};
+
+		memcpy(&info.ipi6_addr, m->local, 16);
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	}
+}
+
+static bool send_notify(struct notify_message *m)
+{
+	union control control = {0};
+	struct sockaddr_storage to;
+	struct iovec iov = {.iov_base = m->buf, .iov_len = m->len};
+	struct msghdr mh = {.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+
+	mh.msg_namelen = subscriber_address(m, &to);
+	mh.msg_controllen = leave_by(m, &control.align);
+	return sendmsg(m->listener->udp, &mh, MSG_DONTWAIT) >= 0;
+}
+
+int udp_notify(struct counters *c)
+{
+	static struct notify_message m;
+	uint64_t now_ms;
+
+	if (!notify_is_waiting())
+		return -1;
+	now_ms = worker_now_ms();
+	while (notify_next(now_ms, &m)) {
+		if (send_notify(&m))
+			c->notify_sent++;
+		else
+			c->unsent++;
+	}
+	return notify_wait_ms(now_ms);
 }

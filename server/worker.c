@@ -43,10 +43,11 @@ _Noreturn static void end(const struct worker *w)
 {
 	const struct counters *c = &w->counters;
 
-	debug("%llu answers, %llu dropped, %llu unsent, %llu slipped, %llu limited; %llu connections, %llu cut",
+	debug("%llu answers, %llu dropped, %llu unsent, %llu slipped, %llu limited; %llu connections, %llu cut; %llu notified, "
+	      "%llu of these answered",
 	    (unsigned long long)c->answers, (unsigned long long)c->dropped, (unsigned long long)c->unsent,
 	    (unsigned long long)c->slipped, (unsigned long long)c->limited, (unsigned long long)c->tcp_connections,
-	    (unsigned long long)c->tcp_cut);
+	    (unsigned long long)c->tcp_cut, (unsigned long long)c->notify_sent, (unsigned long long)c->notify_answered);
 	_exit(EXIT_FINE);
 }
 
@@ -67,13 +68,24 @@ _Noreturn static void die_of_snapshot(int r)
 	diex("a snapshot is not what the observer builds (%s): this is a bug", strerror(-r));
 }
 
-/* Whoever may ask because of the interface that it comes in on: then the kernel has to tell which that is. */
+/* Whoever may ask, or is told of changes, because of the interface that it comes in on: then the kernel has to tell which that
+ * is. */
 static bool needs_interface(const struct worker *w)
 {
-	for (size_t i = 0; i < w->world.zones.len; i++)
-		if (w->world.zones.at[i]->allow.tunnel || w->world.zones.at[i]->browse.tunnel)
+	for (size_t i = 0; i < w->world.zones.len; i++) {
+		const struct snapshot *s = w->world.zones.at[i];
+
+		if (s->allow.tunnel || s->browse.tunnel || (notify_is_on() && s->ifindex != 0))
 			return true;
+	}
 	return false;
+}
+
+static void tell_interfaces(struct worker *w)
+{
+	for (size_t i = 0; needs_interface(w) && i < w->listeners_len; i++)
+		if (!w->listeners[i].tells_from && listen_tell_interface(&w->listeners[i]) < 0)
+			die("setsockopt IP_PKTINFO");
 }
 
 static void point(struct worker *w)
@@ -82,9 +94,7 @@ static void point(struct worker *w)
 	for (size_t i = 0; i < ANSWER_ZONES; i++)
 		if (w->by_number[i] != NULL)
 			answer_add_zone(&w->world.zones, w->by_number[i]);
-	for (size_t i = 0; needs_interface(w) && i < w->listeners_len; i++)
-		if (!w->listeners[i].tells_from && listen_tell_interface(&w->listeners[i]) < 0)
-			die("setsockopt IP_PKTINFO");
+	tell_interfaces(w);
 }
 
 /* What was replaced goes in steps, too: to unmap a million peers takes the kernel several milliseconds. */
@@ -105,6 +115,7 @@ static void serve_zone(struct worker *w, size_t zone, const struct snapshot *s)
 
 	w->by_number[zone] = s;
 	point(w);
+	notify_changed(zone);
 	unmap_step(&w->leaving[zone], SIZE_MAX);
 	if (old != NULL)
 		w->leaving[zone] = (struct leaving){.at = (void *)old, .len = old->size};
@@ -177,10 +188,15 @@ static bool step(struct worker *w)
 			return true;
 		}
 	}
+	if (notify_has_steps()) {
+		notify_step(worker_now_ms());
+		return true;
+	}
 	return check_step(w);
 }
 
-/* Steps of old snapshots and new ones, for as long as queries may wait. False: there was nothing to do. */
+/* Steps of old snapshots, of who is to be told, and of new snapshots, for as long as queries may wait. False: there was nothing
+ * to do. */
 static bool take_steps(struct worker *w)
 {
 	uint64_t until_us;
@@ -207,6 +223,8 @@ static void take_messages(struct worker *w)
 			w->world.secrets = msg.secrets;
 			w->world.limited = msg.rate != 0;
 			rrl_set(msg.rate, msg.slip, msg.seed);
+			notify_set(msg.notify_port, msg.seed, msg.notify_key);
+			tell_interfaces(w);
 		}
 		if (fd >= 0)
 			close(fd);
@@ -279,6 +297,7 @@ void worker_run(unsigned number, int channel, struct listener *listeners, size_t
 	udp_init();
 	tcp_init(w.epoll);
 	rrl_init();
+	notify_init(w.by_number, number);
 	sandbox_enter(SANDBOX_WORKER, user, NULL);
 
 	/* Until the observer has said of each zone whether it is ready, a query for it would be refused. */
@@ -288,6 +307,9 @@ void worker_run(unsigned number, int channel, struct listener *listeners, size_t
 		watch(&w, listeners[i].udp, UDP_EVENT + i);
 		watch(&w, listeners[i].tcp, ACCEPT_EVENT + i);
 	}
-	for (;;)
-		turn(&w, tcp_expire(&w.counters));
+	for (;;) {
+		int tcp_ms = tcp_expire(&w.counters), notify_ms = udp_notify(&w.counters);
+
+		turn(&w, notify_ms < 0 || (tcp_ms >= 0 && tcp_ms < notify_ms) ? tcp_ms : notify_ms);
+	}
 }

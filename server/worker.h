@@ -9,18 +9,21 @@
 
 #include "answer.h"
 #include "listen.h"
+#include "notify.h"
 #include "sandbox.h"
 
 /* From the observer. */
 struct worker_msg {
 	enum worker_what {
 		WORKER_ZONE,   /* with the descriptor of a snapshot; without one the zone is no longer served */
-		WORKER_LIMITS, /* and the cookies' secrets */
+		WORKER_LIMITS, /* and the cookies' secrets, and what notify_set() wants */
 	} what;
 	uint32_t zone;
 	uint32_t rate, slip; /* see rrl_set() */
 	uint64_t seed[2];
 	struct cookie_secrets secrets;
+	uint16_t notify_port;
+	uint8_t notify_key[NOTIFY_KEY];
 };
 
 /* What a stranger did is only counted. */
@@ -28,6 +31,7 @@ struct counters {
 	uint64_t answers, dropped, unsent;
 	uint64_t slipped, limited; /* answers that were truncated or dropped to keep within the rate */
 	uint64_t tcp_connections, tcp_cut;
+	uint64_t notify_sent, notify_answered;
 };
 
 /* Enters the sandbox and serves until the observer is gone. */
@@ -38,6 +42,8 @@ _Noreturn void worker_run(unsigned number, int channel, struct listener *listene
 void udp_init(void);
 /* Receives, answers and sends until the socket is empty or it was fair to the others. */
 void udp_serve(const struct listener *l, const struct answer_world *world, struct counters *c);
+/* Tells whoever is to be told now. Returns the milliseconds until the next one is, -1 if there is none. */
+int udp_notify(struct counters *c);
 
 /* tcp.c: `epoll` gets the connections, with data TCP_EVENT + the connection's number. */
 #define TCP_EVENT UINT64_C(0x100000000)

@@ -495,7 +495,7 @@ static void config_is_right(void *arg)
 	CHILD_CHECK(strcmp(name_to_text(&z->name_servers.at[0].name, text), "ns1.wg.example.com") == 0);
 	CHILD_CHECK(z->self.endpoint.family == AF_INET && z->self.endpoint.port == 51820 && z->self_allowed.len == 2);
 	CHILD_CHECK(!z->allow.given && !z->browse.given);
-	CHILD_CHECK(config.server.rate_limit == 200 && config.server.slip == 1);
+	CHILD_CHECK(config.server.rate_limit == 200 && config.server.slip == 1 && config.server.notify_port == 5354);
 }
 
 static void access_is_right(void *arg)
@@ -507,6 +507,7 @@ static void access_is_right(void *arg)
 	args[2] = arg;
 	read_config(args);
 	CHILD_CHECK(config.zones_len == 3 && config.server.rate_limit == 0 && config.server.slip == 10);
+	CHILD_CHECK(config.server.notify_port == 0);
 	CHILD_CHECK(z[0].allow.given && z[0].allow.tunnel && !z[0].allow.all && z[0].allow.networks.len == 3);
 	CHILD_CHECK(z[0].allow.networks.at[0].cidr == 8 && z[0].allow.networks.at[1].family == AF_INET6);
 	CHILD_CHECK(z[0].allow.networks.at[2].cidr == 32 && z[0].allow.networks.at[2].addr[0] == 192);
@@ -524,6 +525,7 @@ START_TEST(who_may_ask_is_read)
 {
 	static const char text[] =
 	    "[Server]\nListen = 192.0.2.1, %wg0, %a-device-of-15.:5353\nRateLimit = 0\nRateLimitSlip = 10\n"
+	    "NotifyPort = 0\n"
 	    "[Zone]\nName = a.example\nDevice = wg0\nAllow = 10.0.0.0/8, fd00::/64, Tunnel\nAllow = 192.0.2.1/32\nAllowBrowse = none\n"
 	    "[Zone]\nName = b.example\nDumpFile = /x\nAllow = ALL\n"
 	    "[Zone]\nName = c.example\nDevice = wg1\nAllowBrowse = tunnel, none\n";
@@ -587,6 +589,8 @@ static const struct {
     {"--rate-limit", "-1", "10000"},
     {"--rate-limit", "many", "10000"},
     {"--rate-limit-slip", "11", "10"},
+    {"--notify-port", "65536", "65535"},
+    {"--notify-port", "-1", "65535"},
 };
 
 START_TEST(what_is_wrong_is_refused_with_status_2)
