@@ -38,6 +38,7 @@
 #define BATCH_MAX 64
 #define START_S   1700000000
 #define MAPPINGS  512
+#define NOTIFY_PORT 5354
 
 enum outcome { GOES_ON, REFUSED, ENDED };
 
@@ -55,6 +56,7 @@ static struct made_zone zones[ZONES];
 static uint8_t *blocks[ZONES];
 static size_t block_len[ZONES];
 static int block_fd[ZONES]; /* sealed, as the observer has it */
+static int moved_fd; /* of the first zone, when its peers are elsewhere */
 static struct listener listener;
 static const struct cookie_secrets secrets = {{"a secret of ours", "the one before i"}};
 
@@ -76,6 +78,8 @@ static struct {
 	unsigned batch, udp_fails, sent_at_once;
 	const void *from_at[BATCH_MAX]; /* where the worker wanted the sender's address */
 	unsigned received;
+	uint8_t notify[DNS_UDP_MAX]; /* what somebody was told last */
+	size_t notify_len;
 	struct stream streams[CONNS];
 	unsigned streams_len;
 	uint8_t accept_from;
@@ -124,7 +128,7 @@ static const uint8_t *sender(uint8_t n)
 static void put_sockaddr(uint8_t n, struct sockaddr_storage *sa, socklen_t *len)
 {
 	const uint8_t *key = sender(n);
-	uint16_t port = htons(n % 16 == 15 ? 53 : n % 16 == 14 ? 0 : (uint16_t)(1024 + n));
+	uint16_t port = htons(n % 16 == 15 ? 53 : n % 16 == 14 ? 0 : n % 16 == 11 ? NOTIFY_PORT : (uint16_t)(1024 + n));
 
 	memset(sa, 0, sizeof(*sa));
 	if (key[0] == 4) {
@@ -144,7 +148,7 @@ static void put_sockaddr(uint8_t n, struct sockaddr_storage *sa, socklen_t *len)
 	}
 }
 
-/* A query: octets of the input, or one for a name that there is. Behind "cookieme" comes a good cookie, if there is room. */
+/* A query: octets of the input, or one for a name that there is; or the answer to a NOTIFY. Behind "cookieme" comes a good cookie, if there is room. */
 static size_t take_query(uint8_t *to, uint8_t from, bool *cookie)
 {
 	static const uint16_t types[] = {DNS_SRV, DNS_A, DNS_AAAA, DNS_TXT, DNS_PTR, DNS_SOA, DNS_NS, DNS_ANY, DNS_CNAME};
@@ -153,6 +157,11 @@ static size_t take_query(uint8_t *to, uint8_t from, bool *cookie)
 
 	if (what >= 0xf0) {
 		len = take(to, take16() % (DNS_UDP_MAX + 1));
+	} else if (what == 0xef) {
+		len = g.notify_len;
+		memcpy(to, g.notify, len);
+		if (len > 0)
+			to[2] ^= 0x80;
 	} else {
 		const struct made_zone *z = &zones[what % ZONES];
 		const struct snapshot_name *names = (const void *)(blocks[what % ZONES] + z->snapshot->names_off);
@@ -461,6 +470,42 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned len, int flags)
 	return (int)n;
 }
 
+/* Only the first zone has a tunnel, and only one of the senders is a peer's. */
+static void check_notify(const struct msghdr *mh)
+{
+	const struct snapshot *s = zones[0].snapshot;
+	const uint8_t *q = mh->msg_iov->iov_base;
+	size_t len = mh->msg_iov->iov_len, end = walk_name(q, len, DNS_HEADER);
+	const struct cmsghdr *c = CMSG_FIRSTHDR(mh);
+	struct sockaddr_in to;
+
+	MUST(end != 0 && len == end + 4 && get16(q + 2) == 0x2400 && get32(q + 4) == 0x10000 && get32(q + 8) == 0);
+	MUST(get16(q + end) == DNS_SRV && get16(q + end + 2) == DNS_CLASS_IN);
+	MUST(c != NULL && c->cmsg_type == (g.six ? IPV6_PKTINFO : IP_PKTINFO));
+	if (g.changed)
+		return;
+	memcpy(&to, mh->msg_name, sizeof(to));
+	MUST(!g.six && mh->msg_namelen == sizeof(to) && to.sin_family == AF_INET && ntohs(to.sin_port) == NOTIFY_PORT);
+	MUST(memcmp(&to.sin_addr, senders[3] + 1, 4) == 0);
+	MUST(((const struct in_pktinfo *)(const void *)CMSG_DATA(c))->ipi_ifindex == IFINDEX);
+	MUST(memcmp(q + end - s->service_len, s->service, s->service_len) == 0);
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *mh, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *mh, int flags)
+{
+	MUST(fd == FD_UDP && flags == MSG_DONTWAIT && mh->msg_iovlen == 1 && mh->msg_iov->iov_len <= DNS_UDP_MAX);
+	check_notify(mh);
+	if (g.udp_fails > 0) {
+		g.udp_fails--;
+		errno = ENODEV;
+		return -1;
+	}
+	g.notify_len = mh->msg_iov->iov_len;
+	memcpy(g.notify, mh->msg_iov->iov_base, g.notify_len);
+	return (ssize_t)g.notify_len;
+}
+
 int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags);
 int __wrap_accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 {
@@ -558,10 +603,11 @@ static void say_zone(uint32_t zone, int fd)
 	say(&(struct worker_msg){.what = WORKER_ZONE, .zone = zone}, fd);
 }
 
-static void say_limits(uint8_t bits)
+static void say_limits(uint8_t bits, bool notify)
 {
 	static const uint32_t rates[] = {0, 5, 50, 1000};
-	struct worker_msg msg = {.what = WORKER_LIMITS, .rate = rates[bits & 3], .slip = bits >> 2 & 1, .seed = {3, 4}, .secrets = secrets};
+	struct worker_msg msg = {.what = WORKER_LIMITS, .rate = rates[bits & 3], .slip = bits >> 2 & 1, .seed = {3, 4}, .secrets = secrets,
+	    .notify_port = notify ? NOTIFY_PORT : 0};
 
 	say(&msg, -1);
 	g.limited = msg.rate != 0;
@@ -662,9 +708,9 @@ static void play_snapshot(void)
 	if (what >= 0xf0)
 		say_zone(zone, -1);
 	else if (what >= 0xe0)
-		say_limits(what);
+		say_limits(what, (what & 8) == 0);
 	else if (zone != 0 || !g.changed) /* the zone, or one that is not ready */
-		say_zone(zone, dup((what >> 4) % ZONES == 3 ? block_fd[3] : block_fd[zone]));
+		say_zone(zone, dup((what >> 4) % ZONES == 3 ? block_fd[3] : zone == 0 && (what & 8) != 0 ? moved_fd : block_fd[zone]));
 }
 
 /* The next event of the input. */
@@ -753,19 +799,36 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeou
 
 /* ---- a run ---- */
 
-static void prepare(void)
+static void prepare_first(struct made_zone *z)
 {
 	static struct endpoint self[2];
 
 	endpoint_addr_from_text("203.0.113.1", &self[0]);
 	endpoint_addr_from_text("2001:db8:5::1", &self[1]);
-	zone_prepare(&zones[0], "wg.test", "ns1.wg.test");
-	zone_add_peers(&zones[0], 3);
-	zone_add_self(&zones[0], 20, self, 2);
-	zone_say(&zones[0], 0, "alice");
-	zone_allow(&zones[0], "0.0.0.0/0,2001:db8::/32,tunnel");
-	zone_allow_browse(&zones[0], "192.0.2.1/32,192.0.2.2/32,tunnel");
-	zones[0].world.ifindex = IFINDEX;
+	zone_prepare(z, "wg.test", "ns1.wg.test");
+	zone_add_peers(z, 3);
+	zone_add_self(z, 20, self, 2);
+	zone_say(z, 0, "alice");
+	zone_allow(z, "0.0.0.0/0,2001:db8::/32,tunnel");
+	zone_allow_browse(z, "192.0.2.1/32,192.0.2.2/32,tunnel");
+	z->world.ifindex = IFINDEX;
+}
+
+/* Peers 0 and 1 have other ports, and 2 is gone. */
+static void prepare_moved(void)
+{
+	static struct made_zone moved;
+
+	prepare_first(&moved);
+	moved.dev.peers[0].endpoint.port = moved.dev.peers[1].endpoint.port = 7777;
+	moved.dev.peers[2].endpoint.family = AF_UNSPEC;
+	zone_make(&moved);
+	moved_fd = sealed((const uint8_t *)moved.snapshot, moved.snapshot->size);
+}
+
+static void prepare(void)
+{
+	prepare_first(&zones[0]);
 	zone_prepare(&zones[1], "shard.wg.test", NULL);
 	zones[1].conf.list_max = 3;
 	zone_add_peers(&zones[1], 20);
@@ -781,6 +844,7 @@ static void prepare(void)
 		memcpy(blocks[i], zones[i].snapshot, block_len[i]);
 		block_fd[i] = sealed(blocks[i], block_len[i]);
 	}
+	prepare_moved();
 }
 
 /* The first zone's snapshot with the input's changes. */
@@ -832,7 +896,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	g.wildcard = (options & 16) != 0;
 	listener = (struct listener){.udp = FD_UDP, .tcp = FD_TCP, .family = g.six ? AF_INET6 : AF_INET, .wildcard = g.wildcard,
 	    .tells_from = g.wildcard};
-	say_limits(options);
+	say_limits(options, true);
 	say_zone(0, changed_snapshot(options >> 5));
 	for (uint32_t i = 1; i < ZONES; i++)
 		say_zone(i, dup(block_fd[i]));
