@@ -134,7 +134,7 @@ range_of() { # COMMAND... - "from N to N"
 	"$@" 2>&1 | sed -n 's/.*\(from [0-9]* to [0-9]*\).*/\1/p'
 }
 
-for option in workers ttl list-max rate-limit rate-limit-slip; do
+for option in workers ttl list-max rate-limit rate-limit-slip notify-port; do
 	range=$(range_of "$BUILD/wgmeetd" --check --$option none)
 	matches "wgmeetd.8: --$option is $range" "${range:-no range}" "$(grep -A1 -- "^ *--$option " "$dir/wgmeetd.8")"
 	matches "wgmeetd.conf.5: --$option is $range" "${range:-no range}" "$(grep -- "Option --$option\." "$dir/wgmeetd.conf.5")"

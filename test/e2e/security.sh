@@ -32,7 +32,7 @@ observer can: read devices and files
 observer can: write serials
 observer holds: the configuration
 observer holds: what devices say of peers
-worker can: answer on its sockets
+worker can: answer and tell on its sockets
 worker can: map zones, to read
 worker can: log
 binder can: log
@@ -64,6 +64,8 @@ worker holds: zones and their rules
 	takeover: worker: zones
 worker holds: cookies' secrets
 	e2e/limits.sh: dig sends one of ours, and it is good
+worker holds: what peers asked for
+	e2e/push.sh: who asked is told within 2 s
 binder can: bind its sockets to devices (CAP_NET_RAW)
 	test_sandbox.c: root_becomes_another_user_with_what_the_role_keeps
 	e2e/listen_device.sh: a $turn device of that name
@@ -119,6 +121,11 @@ What a stranger sends is answered, dropped or refused, and counted, but never lo
 	takeover: nothing was logged of it
 The memory of a worker does not grow with it.
 	takeover: the workers' memory is as large as before
+What peers ask for in a tunnel is remembered, for 10 minutes, and the memory for that has a bound.
+	test_notify.c: after_ten_minutes_nobody_is_told
+	test_interest.c: a_subscriber_with_too_many_loses_its_oldest
+	test_interest.c: who_has_the_most_gives_way
+	test_interest.c: when_subscribers_are_too_many_who_asked_longest_ago_goes
 Over TCP, the connections are bounded in number, from one source and in all, and in time.
 	e2e/tcp_bounds.c: 500 of one source
 	e2e/tcp_bounds.c: 2,000 of as many sources
@@ -153,6 +160,12 @@ What is good for that is a cookie of this server, which only who sees its answer
 	e2e/limits.c: the cookie of another run is not good
 	e2e/access.sh: an address that is no peer's does not come in by the tunnel
 	e2e/access.sh: nor does another peer's
+Changes are told only to peers that have asked in the tunnel, and through it, so to nobody who did not ask; to each of them, and in all, only so many a second.
+	e2e/push.sh: who did not come by the tunnel is not told
+	e2e/push.sh: the routes lead elsewhere: it is told by the device
+	test_notify.c: who_did_not_come_by_the_tunnel_is_not_told
+	test_notify.c: one_address_is_told_so_many_a_second
+	test_notify.c: all_together_are_told_so_many_a_second
 Responses are not answered, nor errors sent to a port whose service would answer them, so that no two servers talk for ever.
 	test_query.c: responses_are_dropped
 	takeover: from port 7 an error is not answered
@@ -170,8 +183,9 @@ tunnel is nobody but the device's peers, told by WireGuard's keys.
 	e2e/access.sh: a peer's address beside the tunnel, port $port
 A network is told by addresses, which over UDP may be forged; but the answer goes there.
 	- a weakness
-Who may not ask is answered alike for what is there and what is not.
+Who may not ask is answered alike for what is there and what is not, and is not told of changes.
 	e2e/access.sh: what is and what is not is refused alike
+	test_notify.c: who_may_not_ask_is_not_told
 There are no zone transfers.
 	takeover: a zone transfer is refused
 Whoever may ask sees at the serial that something changes, and at "shard=" about how many peers there are.
