@@ -58,6 +58,8 @@ static const struct conf_option options[] = {
     {CLIENT("Keepalive", "keepalive", "SECONDS", "give each peer that is set this keepalive", conf_parse_uint, keepalive_s),
         .min = 0, .max = 65535},
     {CLIENT("FwMark", "fwmark", "MARK", "of the resolver's packets, as wg-quick's FwMark (0: none)", conf_parse_mark, fwmark)},
+    {CLIENT("NotifyPort", "notify-port", "PORT", "where wgmeet run hears of changes (5354; 0: nowhere)", conf_parse_uint, notify_port),
+        .min = 0, .max = 65535},
     {CLIENT("Family", "family", "NAME", "the kernel's netlink family (wireguard)", conf_parse_string, family)},
     {CLIENT("User", "user", "USER", "of the process that resolves (nobody)", conf_parse_string, user)},
     {CLIENT("Verbose", "verbose", NULL, "say what is looked at, too", conf_parse_bool, verbose)},
@@ -171,6 +173,7 @@ void settings_read(struct settings *settings, int argc, char *argv[], const stru
 	memset(settings, 0, sizeof(*settings));
 	snprintf(settings->family, sizeof(settings->family), "%s", WGDEV_KERNEL_FAMILY);
 	snprintf(settings->user, sizeof(settings->user), "nobody");
+	settings->notify_port = SETTINGS_NOTIFY_PORT;
 	file = read_argv(&c, settings, argc, argv, usage);
 	read_operands(settings, argc, argv, usage);
 	read_file(&c, settings, file);
@@ -179,4 +182,12 @@ void settings_read(struct settings *settings, int argc, char *argv[], const stru
 		    settings->device[0] != '\0' ? settings->device : "DEVICE");
 	if (c.errors > 0)
 		die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
+}
+
+bool settings_has_server(const struct server_list *list, const struct endpoint *ep)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (endpoint_equal(&list->at[i], ep))
+			return true;
+	return false;
 }

@@ -8,8 +8,9 @@
 #include "endpoint.h"
 #include "name.h"
 
-#define SETTINGS_DIR     "/etc/wgmeet"
-#define SETTINGS_SERVERS 16
+#define SETTINGS_DIR         "/etc/wgmeet"
+#define SETTINGS_SERVERS     16
+#define SETTINGS_NOTIFY_PORT 5354
 
 struct server_list {
 	struct endpoint at[SETTINGS_SERVERS];
@@ -26,6 +27,7 @@ struct settings {
 	char user[64];              /* of the resolver */
 	uint32_t keepalive_s;       /* 0: the peers keep theirs */
 	uint32_t fwmark;            /* of the resolver's packets; 0: none */
+	uint32_t notify_port;       /* where wgmeet run hears NOTIFY; 0: nowhere */
 	bool force, dry_run, json, verbose;
 };
 
@@ -40,5 +42,8 @@ struct settings_usage {
 /* argv[0] is the verb. What is wrong is said, all of it, and ends the program with EXIT_USAGE; --help ends it with
  * EXIT_FINE. */
 void settings_read(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage);
+
+/* Address and port. */
+bool settings_has_server(const struct server_list *list, const struct endpoint *ep);
 
 #endif

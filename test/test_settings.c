@@ -152,6 +152,7 @@ START_TEST(there_are_defaults)
 	ck_assert_str_eq(s->user, "nobody");
 	ck_assert_uint_eq(s->keepalive_s, 0);
 	ck_assert_uint_eq(s->fwmark, 0);
+	ck_assert_uint_eq(s->notify_port, 5354);
 	ck_assert(!s->force && !s->dry_run && !s->json && !s->verbose);
 }
 END_TEST
@@ -160,7 +161,7 @@ START_TEST(the_command_line_has_it_all)
 {
 	const struct settings *s = is_fine(&sync_like,
 	    "--zone=WG.Example.COM. --server 192.0.2.1,192.0.2.2:5353 --server [2001:db8::1]:54 --server 2001:db8::2 "
-	    "wgtest9 --keepalive 25 --fwmark 0xca6c --family amneziawg --user 65534 --verbose --force --dry-run --json");
+	    "wgtest9 --keepalive 25 --fwmark 0xca6c --notify-port 65535 --family amneziawg --user 65534 --verbose --force --dry-run --json");
 	char text[ENDPOINT_TEXT];
 
 	ck_assert(zone_is(s, "wg.example.com"));
@@ -171,6 +172,7 @@ START_TEST(the_command_line_has_it_all)
 	ck_assert_str_eq(endpoint_to_text(&s->servers.at[3], text), "[2001:db8::2]:53");
 	ck_assert_uint_eq(s->keepalive_s, 25);
 	ck_assert_uint_eq(s->fwmark, 0xca6c);
+	ck_assert_uint_eq(s->notify_port, 65535);
 	ck_assert_str_eq(s->family, "amneziawg");
 	ck_assert_str_eq(s->user, "65534");
 	ck_assert_str_eq(s->device, "wgtest9");
@@ -189,6 +191,7 @@ START_TEST(the_file_has_what_is_no_verb_s)
 	           "Server = 2001:db8::2\n"
 	           "Keepalive = 25\n"
 	           "FwMark = 51820\n"
+	           "NotifyPort = 53\n"
 	           "Family = amneziawg\n"
 	           "User = dns\n"
 	           "Verbose = yes\n");
@@ -198,6 +201,7 @@ START_TEST(the_file_has_what_is_no_verb_s)
 	ck_assert_uint_eq(s->servers.at[1].port, 5353);
 	ck_assert_uint_eq(s->keepalive_s, 25);
 	ck_assert_uint_eq(s->fwmark, 51820);
+	ck_assert_uint_eq(s->notify_port, 53);
 	ck_assert_str_eq(s->family, "amneziawg");
 	ck_assert_str_eq(s->user, "dns");
 	ck_assert(s->verbose);
@@ -210,15 +214,16 @@ START_TEST(the_command_line_goes_before_the_file)
 {
 	const struct settings *s;
 
-	write_conf("[Client]\nZone = file.example.com\nServer = 192.0.2.1, 192.0.2.2\nKeepalive = 25\nFwMark = 1\n"
+	write_conf("[Client]\nZone = file.example.com\nServer = 192.0.2.1, 192.0.2.2\nKeepalive = 25\nFwMark = 1\nNotifyPort = 53\n"
 	           "Family = amneziawg\nUser = dns\nVerbose = yes\n");
-	s = is_fine(&sync_like, "--zone argv.example.com wgtest9 --config {} --server 192.0.2.3 --keepalive 0 --fwmark off "
+	s = is_fine(&sync_like, "--zone argv.example.com wgtest9 --config {} --server 192.0.2.3 --keepalive 0 --fwmark off --notify-port 0 "
 	                        "--family wireguard --verbose=no");
 	ck_assert(zone_is(s, "argv.example.com"));
 	ck_assert_uint_eq(s->servers.len, 1); /* a list is replaced, not added to */
 	ck_assert_uint_eq(s->servers.at[0].addr[3], 3);
 	ck_assert_uint_eq(s->keepalive_s, 0);
 	ck_assert_uint_eq(s->fwmark, 0);
+	ck_assert_uint_eq(s->notify_port, 0);
 	ck_assert_str_eq(s->family, "wireguard");
 	ck_assert_str_eq(s->user, "dns"); /* not given there */
 	ck_assert(!s->verbose);
@@ -348,6 +353,8 @@ static const struct {
     {&sync_like, "wg0 --zone wg.example.com --keepalive 65536", "--keepalive = 65536: it must be a number from 0 to 65535"},
     {&sync_like, "wg0 --zone wg.example.com --keepalive -1", "a number from 0 to 65535"},
     {&sync_like, "wg0 --zone wg.example.com --keepalive 25s", "a number from 0 to 65535"},
+    {&sync_like, "wg0 --zone wg.example.com --notify-port 65536", "--notify-port = 65536: it must be a number from 0 to 65535"},
+    {&sync_like, "wg0 --zone wg.example.com --notify-port off", "a number from 0 to 65535"},
     {&browse_like, "--zone wg.example.com --family 1234567890123456", "--family = 1234567890123456: it is too long"},
     {&browse_like, "--zone wg.example.com --family=", "--family = : it is empty"},
     {&browse_like, "--zone wg.example.com --user=", "--user = : it is empty"},
@@ -532,8 +539,8 @@ END_TEST
 
 START_TEST(help_has_every_option_that_the_verb_takes)
 {
-	static const char *const options[] = {"--config", "--json", "--zone", "--server", "--keepalive", "--fwmark", "--family",
-	    "--user", "--verbose"};
+	static const char *const options[] = {"--config", "--json", "--zone", "--server", "--keepalive", "--fwmark",
+	    "--notify-port", "--family", "--user", "--verbose"};
 
 	/* Without a device, a zone or a subject. */
 	ck_assert_int_eq(read_line(&sync_like, "--help"), EXIT_FINE);

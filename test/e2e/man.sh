@@ -139,8 +139,10 @@ for option in workers ttl list-max rate-limit rate-limit-slip notify-port; do
 	matches "wgmeetd.8: --$option is $range" "${range:-no range}" "$(grep -A1 -- "^ *--$option " "$dir/wgmeetd.8")"
 	matches "wgmeetd.conf.5: --$option is $range" "${range:-no range}" "$(grep -- "Option --$option\." "$dir/wgmeetd.conf.5")"
 done
-range=$(range_of "$BUILD/wgmeet" sync wg0 --zone "$ZONE" --keepalive none)
-matches "wgmeet.8: --keepalive is $range" "${range:-no range}" "$(grep -A1 -- "^ *--keepalive " "$dir/wgmeet.8")"
+for option in keepalive notify-port; do
+	range=$(range_of "$BUILD/wgmeet" sync wg0 --zone "$ZONE" --$option none)
+	matches "wgmeet.8: --$option is $range" "${range:-no range}" "$(grep -A1 -- "^ *--$option " "$dir/wgmeet.8")"
+done
 
 # examples PAGE - the configurations among its examples, into files of their own: those that begin with a section, or a
 # comment.
