@@ -1,6 +1,7 @@
 #include "dns.h"
 
 #include <ares.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +34,13 @@ struct way {
 	struct server *server;
 	ares_channel ares;
 	size_t asking; /* in flight */
+	bool lost;     /* something was not answered */
 	struct question *first, **last; /* that wait to be asked */
 };
 
 struct server {
 	struct dns *dns;
+	struct endpoint ep;
 	struct way udp, tcp;
 	size_t asking; /* in flight or waiting */
 	size_t window, window_most;
@@ -111,42 +114,42 @@ static int on_new_socket(ares_socket_t fd, int type, void *data)
 	return 0;
 }
 
-/* The system's files are read only for the system's servers. */
-static void open_way(struct way *way, int flag, bool system)
+/* The system's files are read only for the system's servers, and only for them. */
+static void open_way(struct way *way, int flags, bool system)
 {
 	struct ares_options options = {
 	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. EDNS: else what is behind 512 octets is cut off. */
-	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP | flag,
+	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | flags,
 	    .ednspsz = UDP_SIZE,
-	    .timeout = (flag & ARES_FLAG_USEVC) != 0 ? TCP_MS : TIMEOUT_MS,
+	    .timeout = (flags & ARES_FLAG_USEVC) != 0 ? TCP_MS : TIMEOUT_MS,
 	    .tries = TRIES,
 	    .ndots = 1,
 	    .lookups = (char *)"b",
 	    .sock_state_cb = on_state,
 	    .sock_state_cb_data = way,
 	};
-	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB, status;
+	int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+	    ARES_OPT_DOMAINS | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST, status;
 
-	if (!system)
-		mask |= ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST;
-	status = ares_init_options(&way->ares, &options, mask);
+	status = ares_library_init(ARES_LIB_INIT_ALL); /* the first time */
+	if (status == ARES_SUCCESS)
+		status = ares_init_options(&way->ares, &options, system ? mask : mask | ARES_OPT_SERVERS);
 	if (status != ARES_SUCCESS)
 		diex("cannot start c-ares: %s", ares_strerror(status));
 	ares_set_socket_configure_callback(way->ares, on_new_socket, way);
 }
 
-/* The system's, as c-ares reads them. */
-static struct server_list system_servers(void)
+void dns_system_servers(struct server_list *out)
 {
-	struct server_list list = {0};
 	struct ares_addr_port_node *nodes = NULL;
 	struct way way; /* that nobody is asked by */
 
 	open_way(&way, 0, true);
 	if (ares_get_servers_ports(way.ares, &nodes) != ARES_SUCCESS)
 		diex("cannot read the system's name servers");
-	for (struct ares_addr_port_node *n = nodes; n != NULL && list.len < SETTINGS_SERVERS; n = n->next) {
-		struct endpoint *ep = &list.at[list.len++];
+	*out = (struct server_list){0};
+	for (struct ares_addr_port_node *n = nodes; n != NULL && out->len < SETTINGS_SERVERS; n = n->next) {
+		struct endpoint *ep = &out->at[out->len++];
 
 		ep->family = (uint8_t)n->family;
 		ep->port = n->udp_port != 0 ? (uint16_t)n->udp_port : 53;
@@ -154,7 +157,6 @@ static struct server_list system_servers(void)
 	}
 	ares_free_data(nodes);
 	ares_destroy(way.ares);
-	return list;
 }
 
 static void get_random(struct dns *dns, void *out, size_t len)
@@ -168,40 +170,75 @@ static void get_random(struct dns *dns, void *out, size_t len)
 	memcpy(out, dns->random + dns->random_left, len);
 }
 
-static void open_server(struct dns *dns, struct server *s, const struct endpoint *ep)
+/* Also closes its sockets. Nothing is in flight. */
+static void set_server(struct way *way)
 {
 	char text[ENDPOINT_TEXT];
-	int status;
+	int status = ares_set_servers_ports_csv(way->ares, endpoint_to_text(&way->server->ep, text));
 
-	*s = (struct server){.dns = dns, .udp = {.server = s, .last = &s->udp.first}, .tcp = {.server = s, .last = &s->tcp.first},
-	    .window = DNS_WINDOW, .window_most = DNS_WINDOW_MOST, .cookie_len = REPLY_COOKIE_CLIENT};
-	get_random(dns, s->cookie, REPLY_COOKIE_CLIENT);
-	open_way(&s->udp, ARES_FLAG_IGNTC, false);
-	open_way(&s->tcp, ARES_FLAG_USEVC, false);
-	endpoint_to_text(ep, text);
-	status = ares_set_servers_ports_csv(s->udp.ares, text);
-	if (status == ARES_SUCCESS)
-		status = ares_set_servers_ports_csv(s->tcp.ares, text);
 	if (status != ARES_SUCCESS)
 		diex("c-ares does not take the server %s: %s", text, ares_strerror(status));
+	way->lost = false;
+}
+
+/* A socket of UDP is closed when nothing is in flight: a program that stays shall ask from the address that its host has by then, and
+ * not always from the same port. */
+static void open_server(struct dns *dns, struct server *s, const struct endpoint *ep)
+{
+	*s = (struct server){.dns = dns, .ep = *ep, .udp = {.server = s, .last = &s->udp.first},
+	    .tcp = {.server = s, .last = &s->tcp.first}, .window = DNS_WINDOW, .window_most = DNS_WINDOW_MOST,
+	    .cookie_len = REPLY_COOKIE_CLIENT};
+	get_random(dns, s->cookie, REPLY_COOKIE_CLIENT);
+	open_way(&s->udp, ARES_FLAG_IGNTC, false);
+	open_way(&s->tcp, ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN, false);
+	set_server(&s->udp);
+	set_server(&s->tcp);
+}
+
+static void open_servers(struct dns *dns, const struct server_list *list)
+{
+	for (dns->servers_len = 0; dns->servers_len < list->len; dns->servers_len++)
+		open_server(dns, &dns->servers[dns->servers_len], &list->at[dns->servers_len]);
 }
 
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
 	struct server_list list = settings->servers;
-	int status = ares_library_init(ARES_LIB_INIT_ALL);
 
 	if (dns == NULL)
 		die("out of memory");
-	if (status != ARES_SUCCESS)
-		diex("cannot start c-ares: %s", ares_strerror(status));
 	*dns = (struct dns){.epoll = epoll, .on_socket = on_socket, .data = data};
 	if (list.len == 0)
-		list = system_servers();
-	for (; dns->servers_len < list.len; dns->servers_len++)
-		open_server(dns, &dns->servers[dns->servers_len], &list.at[dns->servers_len]);
+		dns_system_servers(&list);
+	open_servers(dns, &list);
 	return dns;
+}
+
+/* c-ares looks for /dev/urandom then, for numbers that are not used: each question has its number from us. */
+void dns_use(struct dns *dns, const struct server_list *servers)
+{
+	assert(dns->asking == 0);
+	for (size_t i = 0; i < dns->servers_len; i++) {
+		ares_destroy(dns->servers[i].udp.ares);
+		ares_destroy(dns->servers[i].tcp.ares);
+	}
+	open_servers(dns, servers);
+}
+
+/* on_answer() puts back what was in flight. */
+static void renew(struct way *way)
+{
+	ares_cancel(way->ares);
+	set_server(way);
+}
+
+void dns_renew(struct dns *dns)
+{
+	for (size_t i = 0; i < dns->servers_len; i++) {
+		renew(&dns->servers[i].udp);
+		renew(&dns->servers[i].tcp);
+	}
 }
 
 size_t dns_servers(const struct dns *dns)
@@ -269,22 +306,26 @@ static void send_question(struct question *q)
 	size_t len = write_query(q, msg);
 
 	q->sent_us = now_us();
+	way_of(q)->asking++;
 	ares_send(way_of(q)->ares, msg, (int)len, on_answer, q);
+}
+
+static void put_off(struct question *q)
+{
+	struct way *way = way_of(q);
+
+	q->next = NULL;
+	*way->last = q;
+	way->last = &q->next;
 }
 
 /* An answer may ask for three more: they are not sent before the socket's buffers have room. */
 static void ask(struct question *q)
 {
-	struct way *way = way_of(q);
-
-	if (!is_full(way)) {
-		way->asking++;
+	if (is_full(way_of(q)))
+		put_off(q);
+	else
 		send_question(q);
-	} else {
-		q->next = NULL;
-		*way->last = q;
-		way->last = &q->next;
-	}
 }
 
 /* Those that had to wait. Not from a callback: c-ares may be busy with a connection that broke. */
@@ -387,6 +428,11 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && (msg[2] & FLAG_TC) != 0;
 
 	way_of(q)->asking--;
+	if (ares_status == ARES_ECANCELLED) { /* dns_renew() */
+		put_off(q);
+		return;
+	}
+	way_of(q)->lost |= ares_status == ARES_ETIMEOUT;
 	move_window(q, timeouts > 0, !truncated && (status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE));
 	if (whole) {
 		take_cookie(q->server, msg, len, false);
@@ -438,6 +484,9 @@ bool dns_continue(struct dns *dns)
 			ares_process_fd(s->udp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 			ares_process_fd(s->tcp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		}
+		/* Over a connection that leads nowhere nothing is ever answered, but for a long time that is not told. */
+		if (s->tcp.lost && s->tcp.asking == 0)
+			set_server(&s->tcp);
 		ask_waiting(&s->udp);
 		ask_waiting(&s->tcp);
 	}

@@ -19,6 +19,9 @@
 
 struct dns;
 
+/* The system's servers, as c-ares reads them from the system's files; at least one. Dies if memory is short. */
+void dns_system_servers(struct server_list *out);
+
 /* `status` is FOUND with the whole message, or NOT_IN_ZONE, NOT_READY, REFUSED, NO_ANSWER, UNREACHABLE, BAD_ANSWER. */
 typedef void dns_fn(void *arg, enum lookup_status status, const uint8_t *msg, size_t len);
 
@@ -30,6 +33,10 @@ typedef int dns_socket_fn(int fd, bool udp, void *data);
  * Dies if it cannot be had. May read the system's files, so it comes before the sandbox. */
 struct dns *dns_open(const struct settings *settings, int epoll, dns_socket_fn *on_socket, void *data);
 size_t dns_servers(const struct dns *dns);
+/* Other servers from now on, nothing is known of them. Nothing may be in flight. Reads no file that it needs. */
+void dns_use(struct dns *dns, const struct server_list *servers);
+/* All sockets are closed, and what is in flight is asked again from new ones, as dns_continue() comes to it. Not from a callback. */
+void dns_renew(struct dns *dns);
 
 /* May the server be asked for something new now? What is asked all the same waits here, until what is in flight is less. */
 bool dns_has_room(const struct dns *dns, size_t server);

@@ -1,10 +1,15 @@
-/* Questions in flight, and what becomes of their number; cookies. The name server is a socket of the test's. */
+/* Questions in flight, and what becomes of their number; cookies; other servers and sockets than before. The name server is a
+ * socket of the test's. */
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "dns.h"
+#include "sandbox.h"
 #include "suites.h"
 #include "util.h"
 #include "wire.h"
@@ -18,7 +23,8 @@
 static struct dns *dns;
 static struct name name;
 static int servers[2], epoll;
-static size_t answered;
+static size_t answered, made;
+static struct settings settings;
 
 static struct {
 	struct sockaddr_storage from;
@@ -32,6 +38,7 @@ static int on_socket(int fd, bool udp, void *data)
 	(void)fd;
 	(void)udp;
 	(void)data;
+	made++;
 	return ROOM;
 }
 
@@ -46,8 +53,7 @@ static void on_answer(void *arg, enum lookup_status status, const uint8_t *msg, 
 
 static void setup(void)
 {
-	static struct settings settings = {.servers.len = COUNT(servers)};
-
+	settings.servers.len = COUNT(servers);
 	for (size_t i = 0; i < COUNT(servers); i++) {
 		struct sockaddr_storage sa;
 		struct endpoint ep = util_endpoint("127.0.0.1");
@@ -62,7 +68,7 @@ static void setup(void)
 		ck_assert_int_eq(getsockname(servers[i], (struct sockaddr *)&sa, &len), 0);
 		ck_assert(endpoint_from_sockaddr(&sa, len, &settings.servers.at[i]));
 	}
-	answered = 0;
+	answered = made = 0;
 	epoll = epoll_create1(0);
 	name = util_name("alice._wireguard._udp.wg.test");
 	dns = dns_open(&settings, epoll, on_socket, NULL);
@@ -235,10 +241,132 @@ START_TEST(the_newest_cookie_is_sent)
 }
 END_TEST
 
+/* ---- sockets and servers ---- */
+
+/* The next time this host may have another address, and somebody may have learned the port. */
+START_TEST(no_socket_is_kept_when_nothing_is_in_flight)
+{
+	for (size_t i = 1; i <= 3; i++) {
+		ask(0, 2);
+		ck_assert_uint_eq(made, i);
+		for (size_t k = 0; k < 2; k++) {
+			ck_assert(receive(0));
+			answer(0, NXDOMAIN, NULL);
+		}
+		wait_for(2 * i);
+	}
+}
+END_TEST
+
+/* Also what waits to be asked is, once. */
+START_TEST(what_is_in_flight_is_asked_again_from_a_new_socket)
+{
+	ask(0, DNS_WINDOW + 3);
+	ck_assert_uint_eq(receive_all(0), DNS_WINDOW);
+	ck_assert_uint_eq(made, 1);
+	dns_renew(dns);
+	dns_continue(dns);
+	ck_assert_uint_eq(made, 2);
+	ck_assert(!dns_has_room(dns, 0));
+	for (size_t i = 0; i < DNS_WINDOW; i++) {
+		ck_assert(receive(0));
+		answer(0, NXDOMAIN, NULL);
+	}
+	ck_assert(!receive(0));
+	wait_for(DNS_WINDOW);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(receive(0));
+		answer(0, NXDOMAIN, NULL);
+	}
+	wait_for(DNS_WINDOW + 3);
+	ck_assert(!receive(0));
+	ck_assert_int_eq(dns_timeout_ms(dns), -1);
+}
+END_TEST
+
+/* It takes the time that is given to TCP. */
+START_TEST(a_connection_that_answers_nothing_is_given_up)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&settings.servers.at[0], &sa);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&sa, len), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	dns_query(dns, 0, &name, 33, true, on_answer, NULL);
+	ck_assert_int_ge(accept(listener, NULL, NULL), 0);
+	dns_query(dns, 0, &name, 33, true, on_answer, NULL);
+	ck_assert_uint_eq(made, 1);
+	wait_for(2);
+	dns_query(dns, 0, &name, 33, true, on_answer, NULL);
+	ck_assert_uint_eq(made, 2);
+	ck_assert_int_ge(accept(listener, NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST(other_servers_can_be_asked_afterwards)
+{
+	struct server_list other = {.at = {settings.servers.at[1]}, .len = 1};
+
+	be_quick(0);
+	dns_use(dns, &other);
+	ck_assert_uint_eq(dns_servers(dns), 1);
+	ck_assert_uint_eq(window(0), DNS_WINDOW); /* nothing is known of it */
+	ck_assert(!receive(0));
+	for (size_t i = 0; i < DNS_WINDOW; i++) {
+		ck_assert(receive(1));
+		answer(1, NXDOMAIN, NULL);
+	}
+	wait_for(QUICK + DNS_WINDOW);
+	dns_use(dns, &settings.servers);
+	ck_assert_uint_eq(dns_servers(dns), 2);
+	ask(0, 1);
+	ask(1, 1);
+	ck_assert(receive(0));
+	answer(0, NXDOMAIN, NULL);
+	ck_assert(receive(1));
+	answer(1, NXDOMAIN, NULL);
+	wait_for(QUICK + DNS_WINDOW + 2);
+}
+END_TEST
+
+/* As the setter may, when it has long been in its sandbox. NULL: there is no file. */
+static void read_system_servers(void *arg)
+{
+	const char *text = arg;
+	struct server_list list;
+	char got[ENDPOINT_TEXT];
+	FILE *fp;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		util_child_skip("a mount namespace is not allowed here");
+	CHILD_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", "/etc", "tmpfs", 0, NULL) == 0);
+	if (text != NULL) {
+		fp = fopen("/etc/resolv.conf", "we");
+		CHILD_CHECK(fp != NULL && fputs(text, fp) >= 0 && fclose(fp) == 0);
+	}
+	sandbox_enter(SANDBOX_SETTER, NULL, NULL);
+	for (int i = 0; i < 2; i++) {
+		dns_system_servers(&list);
+		CHILD_CHECK(list.len == (text != NULL ? 2 : 1));
+		CHILD_CHECK(strcmp(endpoint_to_text(&list.at[0], got), text != NULL ? "192.0.2.1:53" : "127.0.0.1:53") == 0);
+		CHILD_CHECK(text == NULL || strcmp(endpoint_to_text(&list.at[1], got), "[2001:db8::1]:53") == 0);
+	}
+}
+
+START_TEST(the_system_s_servers_are_those_of_its_file)
+{
+	static const char text[] = "domain example.com\noptions timeout:1\nnameserver 192.0.2.1\nnameserver 2001:db8::1\n";
+
+	util_in_child("the_system_s_servers_are_those_of_its_file", read_system_servers, (void *)text);
+	util_in_child("the_system_s_servers_are_those_of_its_file", read_system_servers, NULL);
+}
+END_TEST
+
 Suite *suite_dns(void)
 {
 	Suite *s = suite_create("dns");
-	TCase *w = tcase_create("window"), *c = tcase_create("cookie");
+	TCase *w = tcase_create("window"), *c = tcase_create("cookie"), *k = tcase_create("sockets");
 
 	suite_add_tcase(s, w);
 	tcase_add_checked_fixture(w, setup, NULL);
@@ -249,5 +377,12 @@ Suite *suite_dns(void)
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, the_newest_cookie_is_sent);
+	suite_add_tcase(s, k);
+	tcase_add_checked_fixture(k, setup, NULL);
+	tcase_add_test(k, no_socket_is_kept_when_nothing_is_in_flight);
+	tcase_add_test(k, what_is_in_flight_is_asked_again_from_a_new_socket);
+	tcase_add_test(k, a_connection_that_answers_nothing_is_given_up);
+	tcase_add_test(k, other_servers_can_be_asked_afterwards);
+	tcase_add_test(k, the_system_s_servers_are_those_of_its_file);
 	return s;
 }
