@@ -56,11 +56,13 @@ struct when {
 
 struct rule {
 	int call;
+	int error; /* that it has, and it is not made; 0: it is made */
 	struct when when[3];
 };
 
-#define CALL(name)         {.call = SCMP_SYS(name)}
-#define CALL_IF(name, ...) {.call = SCMP_SYS(name), .when = {__VA_ARGS__}}
+#define CALL(name)            {.call = SCMP_SYS(name)}
+#define CALL_IF(name, ...)    {.call = SCMP_SYS(name), .when = {__VA_ARGS__}}
+#define FAIL_IF(name, e, ...) {.call = SCMP_SYS(name), .error = (e), .when = {__VA_ARGS__}}
 #define IS(n, v)           {.arg = (n), .mask = UINT32_MAX, .value = (uint32_t)(v)}
 #define HAS(n, bits)       {.arg = (n), .mask = (bits), .value = (bits)}
 #define HAS_NOT(n, bits)   {.arg = (n), .mask = (bits), .value = 0}
@@ -256,9 +258,10 @@ static const struct rule observer[] = {
 /* ---- wgmeet ---- */
 
 static const struct rule setter[] = {
-    /* is the device up, and a packet into the tunnel that begins a handshake */
+    /* is the device up, a packet into the tunnel that begins a handshake, and the sockets that the resolver hears on */
     CALL_IF(socket, IS(0, AF_INET), TYPE_IS(1, SOCK_DGRAM)),
     CALL_IF(socket, IS(0, AF_INET6), TYPE_IS(1, SOCK_DGRAM)),
+    CALL_IF(setsockopt, IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY)),
     CALL_IF(ioctl, IS(1, SIOCGIFFLAGS)),
     END,
 };
@@ -291,6 +294,11 @@ static const struct rule resolver[] = {
     CALL(recvfrom),
     CALL(recv),
     CALL(read),
+#ifndef SANITIZED /* they may open files, of which it sees none */
+    /* c-ares looks for /dev/urandom when it asks other servers than before, and does without */
+    FAIL_IF(open, ENOENT, HAS_NOT(1, O_ACCMODE | O_CREAT)),
+    FAIL_IF(openat, ENOENT, HAS_NOT(2, O_ACCMODE | O_CREAT)),
+#endif
     END,
 };
 
@@ -396,7 +404,7 @@ static void add(scmp_filter_ctx ctx, const struct rule *rule)
 	for (; n < 3 && rule->when[n].mask != 0; n++)
 		cmp[n] = SCMP_CMP(rule->when[n].arg, SCMP_CMP_MASKED_EQ, rule->when[n].mask,
 		    rule->when[n].own ? (uint32_t)getpid() : rule->when[n].value);
-	r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, rule->call, n, cmp);
+	r = seccomp_rule_add_array(ctx, rule->error != 0 ? SCMP_ACT_ERRNO((uint32_t)rule->error) : SCMP_ACT_ALLOW, rule->call, n, cmp);
 	/* -EDOM: a call that this architecture does not have */
 	if (r < 0 && r != -EDOM) {
 		errno = -r;

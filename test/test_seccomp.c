@@ -141,6 +141,16 @@ RAW(bind, -1, NULL, 0)
 RAW(connect, -1, NULL, 0)
 RAW(openat, AT_FDCWD, "", O_RDONLY)
 
+static void create_file(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "", O_RDONLY | O_CREAT, 0600);
+}
+
+static void write_file(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "", O_RDWR);
+}
+
 static void call_fork(void)
 {
 	if (fork() == 0)
@@ -225,6 +235,7 @@ SET_OPTION(mark, SOL_SOCKET, SO_MARK)
 SET_OPTION(ifindex, SOL_SOCKET, SO_BINDTOIFINDEX)
 SET_OPTION(pktinfo, IPPROTO_IP, IP_PKTINFO)
 SET_OPTION(ttl, IPPROTO_IP, IP_TTL)
+SET_OPTION(v6only, IPPROTO_IPV6, IPV6_V6ONLY)
 SET_OPTION(filter, SOL_SOCKET, SO_ATTACH_FILTER)
 
 static void get_option(void)
@@ -357,6 +368,24 @@ static void look_something_up(void)
 	CHILD_CHECK(send(fd, "query", 5, MSG_NOSIGNAL) == 5);
 }
 
+static void find_no_file(void)
+{
+	CHILD_CHECK(fopen("/dev/urandom", "rb") == NULL);
+	CHILD_CHECK(open("/", O_RDONLY | O_DIRECTORY) < 0 || SANITIZED != 0);
+}
+
+static void hear_on_a_device(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return;
+	CHILD_CHECK(fd >= 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == 0);
+	CHILD_CHECK(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0);
+	CHILD_CHECK(bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0);
+}
+
 /* ---- who may do what ---- */
 
 struct attempt {
@@ -390,7 +419,9 @@ static const struct attempt attempts[] = {
     {"unlinkat", call_unlinkat, O},
     {"bind", call_bind, O | S | R},
     {"connect", call_connect, O | S | R},
-    {"openat", call_openat, O | S | SANITIZED},
+    {"openat", call_openat, O | S | R | SANITIZED}, /* which finds none, see below */
+    {"openat", create_file, O | S | SANITIZED},
+    {"openat", write_file, O | S | SANITIZED},
     {"mmap", map_memory, O | S | R | SANITIZED},
     {"socket", socket_tcp, R},
     {"socket", socket_udp, S | R},
@@ -401,6 +432,7 @@ static const struct attempt attempts[] = {
     {"setsockopt", set_filter, O | S},
     {"setsockopt", set_ifindex, O | S | B},
     {"setsockopt", set_pktinfo, W},
+    {"setsockopt", set_v6only, S},
     {"getsockopt", get_option, 0},
 };
 
@@ -411,7 +443,7 @@ static const struct {
 } duties[] = {
     {serve_datagrams, W},    {serve_a_connection, W}, {map_a_snapshot, W},   {take_a_message, B},
     {use_the_heap, O | S | R}, {read_a_file, O | S},  {make_a_snapshot, O},  {wait_for_signals, O},
-    {look_something_up, R},
+    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S},
 };
 
 static enum sandbox_role role_now;

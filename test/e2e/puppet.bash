@@ -58,7 +58,7 @@ signals_no_process() { # PID OTHER
 }
 
 opens_no_file() { # PID
-	cannot "$1" openat -100 :/etc/passwd 0 && cannot "$1" openat -100 :/ 0 && cannot "$1" 437 -100 :/etc/passwd 0 0 &&
+	fails "$1" openat -100 :/etc/passwd 0 && fails "$1" openat -100 :/ 0 && cannot "$1" 437 -100 :/etc/passwd 0 0 &&
 		cannot "$1" open_by_handle_at 0 0 0 && cannot "$1" io_uring_setup 1 0
 }
 
