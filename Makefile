@@ -119,6 +119,7 @@ $(BUILD)/test/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 $(BUILD)/test/fuzz_reply: $(BUILD)/client/reply.o
+$(BUILD)/test/fuzz_push: $(BUILD)/client/push.o $(BUILD)/client/reply.o
 
 # A worker whose system calls are the fuzz target's.
 $(BUILD)/test/fuzz_worker: override LDFLAGS += -Wl,@test/fuzz/worker.wrap
@@ -156,7 +157,7 @@ $(BUILD)/bench/load: $(patsubst %,$(BUILD)/test/bench/%.o,load rounds slice clos
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test judge short shim.so shim_memory.so \
-	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_conf) \
+	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_push fuzz_conf) \
 	$(addprefix $(BUILD)/bench/,load reflector)
 
 demo: | deps-demo

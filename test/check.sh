@@ -23,7 +23,7 @@ run() {
 }
 
 run unit "$BUILD/test/unit"
-for target in query worker dump uapi netlink reply conf; do
+for target in query worker dump uapi netlink reply push conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
 run short "$BUILD/test/short"

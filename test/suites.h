@@ -42,6 +42,7 @@ Suite *suite_answer(void);
 Suite *suite_ask(void);
 Suite *suite_device(void);
 Suite *suite_dns(void);
+Suite *suite_push(void);
 Suite *suite_plan(void);
 Suite *suite_reply(void);
 Suite *suite_output(void);

@@ -20,6 +20,7 @@ int main(void)
 	    suite_names, suite_snapshot_check, suite_lookup, suite_wire, suite_device, suite_record, suite_ranges, suite_cookie, suite_rrl,
 	    suite_interest, suite_notify,
 	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_plan, suite_reply, suite_output, suite_settings,
+	    suite_push,
 	};
 	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";
 	SRunner *runner = srunner_create(NULL);
