@@ -1,5 +1,6 @@
 /* The asker's side of the resolver, in the process that has the powers. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "resolve.h"
 
 #define SILENCE_MS 600000 /* of the resolver, which has time-outs of its own: 7 s a server and question */
+#define CONTROL_MS 10000  /* it does at once what it is told */
+#define EAR_BUFFER 32768  /* a burst; the kernel doubles it */
 
 /* What the kernel counts for a datagram of as much as we take (1232 octets), and for a question; and room for the most that
  * may be in flight. The kernel doubles what it is told. */
@@ -31,22 +34,35 @@ struct asking {
 	void *data;
 };
 
+_Noreturn static void resolver_lies(void)
+{
+	diex("the resolver says what it was not asked: this is a bug");
+}
+
 /* The resolver heard a stranger: what it says is judged again. */
-static void on_result(struct asking *a, struct lookup_result *result)
+static void judge(struct lookup_result *result, bool has_endpoint)
 {
 	struct sockaddr_storage sa;
 	socklen_t len;
-	bool known = result->number < a->next && !a->answered[result->number] && result->status < LOOKUP_STATUSES;
 
-	if (!known || !name_is_sound(result->instance.wire, result->instance.len) ||
-	    (result->more != 0 && ++a->listed > LOOKUP_PEERS_MAX) || (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST) ||
+	if (result->status >= LOOKUP_STATUSES || !name_is_sound(result->instance.wire, result->instance.len) ||
 	    memchr(result->allowed, '\0', sizeof(result->allowed)) == NULL ||
 	    result->allowed[strspn(result->allowed, "0123456789abcdef.:/,")] != '\0')
-		diex("the resolver says what it was not asked: this is a bug");
+		resolver_lies();
 	len = endpoint_to_sockaddr(&result->endpoint, &sa);
-	if (result->status == LOOKUP_FOUND && (a->questions[result->number].kind != LOOKUP_LIST || result->more != 0) &&
+	if (result->status == LOOKUP_FOUND && has_endpoint &&
 	    (!endpoint_from_sockaddr(&sa, len, &result->endpoint) || !endpoint_is_reachable(&result->endpoint)))
 		result->status = LOOKUP_BAD_ENDPOINT;
+}
+
+static void on_result(struct asking *a, struct lookup_result *result)
+{
+	bool known = result->number < a->next && !a->answered[result->number];
+
+	if (!known || (result->more != 0 && ++a->listed > LOOKUP_PEERS_MAX) ||
+	    (result->more != 0 && a->questions[result->number].kind != LOOKUP_LIST))
+		resolver_lies();
+	judge(result, a->questions[result->number].kind != LOOKUP_LIST || result->more != 0);
 	if (result->more == 0) {
 		a->answered[result->number] = true;
 		a->open--;
@@ -99,13 +115,20 @@ static int32_t enlarge(int fd)
 	return receive / ANSWER_SIZE < send / QUESTION_SIZE ? receive / ANSWER_SIZE : send / QUESTION_SIZE;
 }
 
-/* A socket of the resolver's gets what it has not the power for itself. False: the resolver is gone. */
-static bool prepare_socket(const struct resolver *r)
+/* A socket of the resolver's gets what it has not the power for itself. */
+bool resolver_serve(struct resolver *r)
 {
 	struct socket_wish wish;
 	int fd, got;
 
 	while ((got = channel_recv(r->socket_channel, &wish, sizeof(wish), &fd)) > 0) {
+		if (wish.done != 0) {
+			if (fd >= 0 || wish.done != r->told || r->done == r->told || wish.room > 0)
+				resolver_lies();
+			r->done = wish.done;
+			r->result = wish.room;
+			continue;
+		}
 		wish.room = fd < 0 ? -1 : 0;
 		if (fd >= 0 && r->fwmark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &r->fwmark, sizeof(r->fwmark)) < 0) {
 			warn("cannot set FwMark on a resolver's socket");
@@ -144,7 +167,7 @@ void resolver_ask(struct resolver *r, struct lookup *questions, size_t n, resolv
 			if (errno != EINTR)
 				die("poll");
 		}
-		if (p[1].revents != 0 && !prepare_socket(r))
+		if (p[1].revents != 0 && !resolver_serve(r))
 			resolver_is_gone(&a);
 		while ((got = channel_recv(r->channel, &result, sizeof(result), NULL)) > 0)
 			on_result(&a, &result);
@@ -158,5 +181,132 @@ void resolver_stop(struct resolver *r)
 {
 	close(r->channel);
 	close(r->socket_channel);
+	close(r->control);
 	waitpid(r->pid, NULL, 0);
+}
+
+/* ---- for a program that waits for other things, too ---- */
+
+void resolver_fill(const struct resolver *r, bool want_room, struct pollfd p[RESOLVER_FDS])
+{
+	p[0] = (struct pollfd){.fd = r->channel, .events = (short)(POLLIN | (want_room ? POLLOUT : 0))};
+	p[1] = (struct pollfd){.fd = r->socket_channel, .events = POLLIN};
+	p[2] = (struct pollfd){.fd = r->control, .events = POLLIN};
+}
+
+int resolver_post(struct resolver *r, const struct lookup *q)
+{
+	int err = channel_send(r->channel, q, sizeof(*q), -1);
+
+	return err == 0 || err == -EAGAIN ? err : -EPIPE;
+}
+
+int resolver_take(struct resolver *r, struct lookup_result *out)
+{
+	int got = channel_recv(r->channel, out, sizeof(*out), NULL);
+
+	if (got == 0) /* the same error, see resolver_is_gone() */
+		got = channel_recv(r->channel, out, sizeof(*out), NULL);
+	if (got <= 0)
+		return got;
+	if (out->more != 0)
+		resolver_lies();
+	judge(out, true);
+	return 1;
+}
+
+/* What a server said that is asked no more is none. */
+int resolver_take_push(struct resolver *r, struct push *out)
+{
+	int got = channel_recv(r->control, out, sizeof(*out), NULL);
+
+	return got > 0 && !settings_has_server(&r->servers, &out->from) ? -EAGAIN : got;
+}
+
+/* Returns what came of it. Before that the resolver may want a socket prepared. */
+static int tell(struct resolver *r, struct resolver_control *c, int fd)
+{
+	struct pollfd p = {.fd = r->socket_channel, .events = POLLIN};
+	int err;
+
+	c->number = r->told + 1 != 0 ? r->told + 1 : 1;
+	err = channel_send(r->control, c, sizeof(*c), fd);
+	if (err < 0)
+		return err == -EAGAIN ? err : -EPIPE;
+	r->told = c->number;
+	while (r->done != r->told) {
+		switch (poll(&p, 1, CONTROL_MS)) {
+		case 0:
+			diex("the resolver does not do what it is told: this is a bug");
+		case -1:
+			if (errno != EINTR)
+				die("poll");
+			continue;
+		}
+		if (!resolver_serve(r))
+			return -EPIPE;
+	}
+	return r->result;
+}
+
+/* Bound to the device before it is to the port, so that each device has all ports for itself. */
+static int open_ear(sa_family_t family, const char *device, uint16_t port)
+{
+	const struct endpoint any = {.family = (uint8_t)family, .port = port};
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&any, &sa);
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, size = EAR_BUFFER, err;
+
+	if (fd >= 0 && (family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == 0) &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) == 0 && bind(fd, (struct sockaddr *)&sa, len) == 0)
+		return fd;
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int resolver_listen(struct resolver *r, const char *device, uint16_t port)
+{
+	static const sa_family_t families[RESOLVER_EARS] = {AF_INET, AF_INET6};
+	struct resolver_control deaf = {.what = CONTROL_DEAF}, hear = {.what = CONTROL_HEAR};
+	int fds[RESOLVER_EARS], err = tell(r, &deaf, -1), result = -EAFNOSUPPORT; /* first: its sockets have the port */
+	size_t n = 0;
+
+	if (err < 0 || *device == '\0' || port == 0)
+		return err;
+	for (size_t i = 0; i < RESOLVER_EARS && (result == 0 || result == -EAFNOSUPPORT); i++) {
+		int fd = open_ear(families[i], device, port);
+
+		if (fd >= 0)
+			fds[n++] = fd;
+		if (fd != -EAFNOSUPPORT)
+			result = fd < 0 ? fd : 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (result == 0)
+			result = tell(r, &hear, fds[i]);
+		close(fds[i]);
+	}
+	return result;
+}
+
+int resolver_use(struct resolver *r, const struct settings *s)
+{
+	struct resolver_control c = {.what = CONTROL_USE, .zone = s->zone, .servers = s->servers, .fwmark = s->fwmark};
+	int err = s->servers.len > 0 ? tell(r, &c, -1) : -EINVAL;
+
+	if (err == 0) {
+		r->fwmark = s->fwmark;
+		r->servers = s->servers;
+	}
+	return err;
+}
+
+int resolver_renew(struct resolver *r)
+{
+	struct resolver_control c = {.what = CONTROL_RENEW};
+
+	return tell(r, &c, -1);
 }

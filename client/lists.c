@@ -36,9 +36,9 @@ void lists_start(struct resolving *r, const struct lookup *lookup)
 	struct lists *l = &r->lists;
 
 	assert(l->step == LISTS_OFF);
-	*l = (struct lists){.step = LISTS_SERVICE, .number = lookup->number, .rounds = 1};
+	*l = (struct lists){.step = LISTS_SERVICE, .number = lookup->number, .server = lookup->server, .rounds = 1};
 	l->last = &l->first;
-	records_service_name(&r->settings->zone, &l->service);
+	records_service_name(&r->settings.zone, &l->service);
 }
 
 /* Where a key is whose first bits, 5 for each character, are the list's number. */
@@ -47,13 +47,13 @@ static void name_list(const struct resolving *r, uint32_t list, struct name *out
 	uint8_t key[KEY_LEN] = {0};
 
 	put32(key, list << (32 - 5 * r->lists.shard));
-	if (!records_list_name(&r->settings->zone, key, r->lists.shard, out))
+	if (!records_list_name(&r->settings.zone, key, r->lists.shard, out))
 		diex("a zone without room for a list: this is a bug");
 }
 
 static void ask(struct resolving *r, enum slot_question question, const struct name *name)
 {
-	struct lookup lookup = {.kind = LOOKUP_LIST, .number = r->lists.number};
+	struct lookup lookup = {.kind = LOOKUP_LIST, .number = r->lists.number, .server = r->lists.server};
 	struct in_flight *f = slot_take(r, &lookup);
 
 	f->question = question;
@@ -188,7 +188,8 @@ static bool give_peer(struct resolving *r, const struct listed *w)
 
 static void look_up_peer(struct resolving *r, const struct listed *w)
 {
-	struct lookup lookup = {.kind = LOOKUP_NAME, .with_txt = 1, .number = r->lists.number, .name.len = w->name_len};
+	struct lookup lookup = {.kind = LOOKUP_NAME, .with_txt = 1, .number = r->lists.number, .server = r->lists.server,
+	    .name.len = w->name_len};
 	struct in_flight *f;
 
 	memcpy(lookup.name.wire, w->text, w->name_len);

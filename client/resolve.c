@@ -20,7 +20,6 @@
 #define TYPE_AAAA  28
 #define TYPE_SRV   33
 #define AGAIN      2
-#define CHANNEL    0 /* in epoll; the others are sockets */
 
 static bool is_failure(enum lookup_status status)
 {
@@ -72,7 +71,7 @@ static void fail(struct in_flight *f, enum lookup_status status)
 	/* Of several servers' failures the one that says most is told: they are in that order. */
 	if (f->failure == LOOKUP_FOUND || status < f->failure)
 		f->failure = status;
-	if (++f->failed == dns_servers(r->dns)) {
+	if (++f->failed == dns_servers(r->dns) || f->lookup.server != 0) {
 		give(f, f->failure);
 		return;
 	}
@@ -83,7 +82,7 @@ static void fail(struct in_flight *f, enum lookup_status status)
 static void name_instance(struct in_flight *f)
 {
 	f->aliases = 0;
-	if (!records_instance_name(&f->r->settings->zone, f->lookup.key, f->padded, &f->name))
+	if (!records_instance_name(&f->r->settings.zone, f->lookup.key, f->padded, &f->name))
 		diex("a zone without room for a peer: this is a bug");
 }
 
@@ -95,7 +94,8 @@ void slot_finish(struct in_flight *f, enum lookup_status status)
 		fail(f, status);
 		return;
 	}
-	r->first = f->server; /* it answers */
+	if (f->lookup.server == 0)
+		r->first = f->server; /* it answers */
 	if (f->lookup.kind == LOOKUP_KEY && status == LOOKUP_FOUND)
 		r->naming = f->padded ? NAMING_PADDED : NAMING_BARE;
 	/* The naming may have been found out while this was on its way. */
@@ -122,7 +122,7 @@ static bool has_route(struct resolving *r, const struct endpoint *ep)
 
 	if (*fd < 0) {
 		*fd = socket(ep->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (*fd >= 0 && r->settings->fwmark != 0 && ask_setter(r, *fd, false) < 0) {
+		if (*fd >= 0 && r->settings.fwmark != 0 && ask_setter(r, *fd, false) < 0) {
 			close(*fd);
 			*fd = -1;
 		}
@@ -160,7 +160,7 @@ static void fill_result(const struct in_flight *f, struct lookup_result *result)
 	result->more = f->listed;
 	result->instance = f->name;
 	if (f->lookup.kind == LOOKUP_KEY && f->status != LOOKUP_FOUND) /* whichever was asked for last */
-		records_instance_name(&f->r->settings->zone, f->lookup.key, false, &result->instance);
+		records_instance_name(&f->r->settings.zone, f->lookup.key, false, &result->instance);
 	if (f->status != LOOKUP_FOUND)
 		return;
 	result->status = resolving_choose(f->r, &f->reply, &result->endpoint, &result->unroutable);
@@ -287,7 +287,7 @@ struct in_flight *slot_take(struct resolving *r, const struct lookup *lookup)
 {
 	struct in_flight *f = r->free.first != NULL ? slot_get(&r->free) : &r->slots[r->used++];
 
-	*f = (struct in_flight){.r = r, .lookup = *lookup, .server = r->first};
+	*f = (struct in_flight){.r = r, .lookup = *lookup, .server = lookup->server > 0 ? lookup->server - 1 : r->first};
 	r->busy++;
 	return f;
 }
@@ -302,6 +302,8 @@ static void start_lookup(struct resolving *r, const struct lookup *lookup)
 {
 	struct in_flight *f;
 
+	if (lookup->server > dns_servers(r->dns))
+		diex("a look-up at a server that is not there: this is a bug");
 	if (lookup->kind == LOOKUP_LIST) {
 		lists_start(r, lookup);
 		return;
@@ -363,7 +365,7 @@ static int on_socket(int fd, bool udp, void *data)
 {
 	struct resolving *r = data;
 
-	return udp || r->settings->fwmark != 0 ? ask_setter(r, fd, udp) : 0;
+	return udp || r->settings.fwmark != 0 ? ask_setter(r, fd, udp) : 0;
 }
 
 /* While all slots are taken the channel is not read: the asker's questions wait in it. */
@@ -371,7 +373,7 @@ static void watch_channel(struct resolving *r)
 {
 	uint32_t events = (resolving_has_room(r) ? (uint32_t)EPOLLIN : 0) |
 	    (r->answered.first != NULL || r->lists.blocked ? (uint32_t)EPOLLOUT : 0);
-	struct epoll_event ev = {.events = events, .data.u64 = CHANNEL};
+	struct epoll_event ev = {.events = events, .data.u64 = TOKEN_CHANNEL};
 
 	if (r->watched && events == r->events)
 		return;
@@ -382,15 +384,49 @@ static void watch_channel(struct resolving *r)
 		die("epoll_ctl");
 }
 
+static void on_event(struct resolving *r, uint64_t token, uint32_t what)
+{
+	if (token == TOKEN_CHANNEL && (what & EPOLLHUP) != 0)
+		r->asker_gone = true;
+	else if (token == TOKEN_CHANNEL)
+		take_lookups(r);
+	else if (token < TOKEN_EAR + RESOLVER_EARS)
+		hear_notify(r, token - TOKEN_EAR);
+	else
+		dns_process(r->dns, token, what);
+}
+
+static void on_events(struct resolving *r, const struct epoll_event *events, int n)
+{
+	/* What the asker tells goes alone: the others may be about sockets that are no more then. They come again. */
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == TOKEN_CONTROL) {
+			hear_control(r);
+			return;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		on_event(r, events[i].data.u64, events[i].events);
+}
+
+static void open_all(struct resolving *r)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TOKEN_CONTROL};
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		die("epoll_create1");
+	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->control, &ev) < 0)
+		die("epoll_ctl");
+	r->dns = dns_open(&r->settings, r->epoll, on_socket, r); /* reads resolv.conf, which is out of sight afterwards */
+}
+
 _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 {
 	struct epoll_event events[64];
 
 	log_name("wgmeet: resolver");
-	r->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (r->epoll < 0)
-		die("epoll_create1");
-	r->dns = dns_open(r->settings, r->epoll, on_socket, r); /* reads resolv.conf, which is out of sight afterwards */
+	open_all(r);
 	sandbox_enter(SANDBOX_RESOLVER, user, NULL);
 	while (!r->asker_gone) {
 		int n;
@@ -400,17 +436,7 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 		    lists_are_idle(r) ? 0 : r->to_ask.first != NULL ? DNS_TICK_MS : dns_timeout_ms(r->dns));
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
-		for (int i = 0; i < n; i++) {
-			uint64_t token = events[i].data.u64;
-			uint32_t what = events[i].events;
-
-			if (token == CHANNEL && (what & EPOLLHUP) != 0)
-				r->asker_gone = true;
-			else if (token == CHANNEL)
-				take_lookups(r);
-			else
-				dns_process(r->dns, token, what);
-		}
+		on_events(r, events, n);
 		if (dns_continue(r->dns))
 			ask_again(r);
 		deliver(r);
@@ -422,7 +448,7 @@ _Noreturn static void run(struct resolving *r, const struct sandbox_user *user)
 void resolver_start(const struct settings *settings, struct resolver *out)
 {
 	struct sandbox_user user = {0};
-	int channel[2], sockets[2];
+	int channel[2], sockets[2], control[2];
 
 	if (sandbox_changes_user() && !sandbox_find_user(settings->user, &user))
 		die_usage("there is no user %s for the resolver: name another with --user (a number will do)", settings->user);
@@ -430,7 +456,9 @@ void resolver_start(const struct settings *settings, struct resolver *out)
 		die_usage("the resolver shall not be root: name another user with --user");
 	channel_pair(channel);
 	channel_pair(sockets);
-	*out = (struct resolver){.channel = channel[0], .socket_channel = sockets[0], .fwmark = settings->fwmark, .pid = fork()};
+	channel_pair(control);
+	*out = (struct resolver){.channel = channel[0], .socket_channel = sockets[0], .control = control[0],
+	    .fwmark = settings->fwmark, .servers = settings->servers, .pid = fork()};
 	if (out->pid < 0)
 		die("fork");
 	if (out->pid == 0) {
@@ -440,12 +468,15 @@ void resolver_start(const struct settings *settings, struct resolver *out)
 			die("out of memory");
 		close(channel[0]);
 		close(sockets[0]);
+		close(control[0]);
 		r->channel = channel[1];
 		r->socket_channel = sockets[1];
-		r->route[0] = r->route[1] = -1;
-		r->settings = settings;
+		r->control = control[1];
+		r->route[0] = r->route[1] = r->ears[0] = r->ears[1] = -1;
+		r->settings = *settings;
 		run(r, &user);
 	}
 	close(channel[1]);
 	close(sockets[1]);
+	close(control[1]);
 }

@@ -4,6 +4,8 @@
  *     free --slot_take()--> in flight --answer--> answered --the asker has room--> free
  *
  * A slot whose question is a list's has no result for the asker: lists_answered() gets it, and frees it.
+ *
+ * Beside them hear.c does what the asker tells, and hears NOTIFY.
  */
 #ifndef WGMEET_RESOLVING_H
 #define WGMEET_RESOLVING_H
@@ -58,6 +60,7 @@ struct lists {
 	bool blocked;    /* the asker has no room */
 	bool full;       /* there were more peers than LOOKUP_PEERS_MAX */
 	uint32_t number; /* the asker's */
+	uint32_t server; /* as of struct lookup */
 	struct name service;
 	unsigned shard, rounds;
 	uint32_t total, next;      /* lists of this round */
@@ -74,10 +77,15 @@ struct slots {
 	struct in_flight *first, *last;
 };
 
+/* What epoll tells of; from 2^32 on it is of dns.h. */
+enum { TOKEN_CHANNEL, TOKEN_CONTROL, TOKEN_EAR };
+
 struct resolving {
-	int channel, socket_channel, epoll;
+	int channel, socket_channel, control, epoll;
 	int route[2]; /* sockets that are asked for routes, of IPv4 and IPv6; -1: not yet */
-	const struct settings *settings;
+	int ears[RESOLVER_EARS]; /* sockets that NOTIFY comes to; -1: none */
+	struct push_limit pushed;
+	struct settings settings;
 	struct dns *dns;
 	size_t first; /* the server where the next look-up begins: one that answered */
 	enum naming naming;
@@ -112,5 +120,10 @@ bool lists_are_idle(const struct resolving *r);
 /* An answer's message, for slot_finish(). */
 enum lookup_status lists_read(struct in_flight *f, const uint8_t *msg, size_t len);
 void lists_answered(struct in_flight *f, enum lookup_status status);
+
+/* Does what the asker tells on the control channel. */
+void hear_control(struct resolving *r);
+/* What has come to one of the ears. */
+void hear_notify(struct resolving *r, size_t ear);
 
 #endif

@@ -43,6 +43,7 @@ Suite *suite_ask(void);
 Suite *suite_device(void);
 Suite *suite_dns(void);
 Suite *suite_push(void);
+Suite *suite_hear(void);
 Suite *suite_plan(void);
 Suite *suite_reply(void);
 Suite *suite_output(void);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,15 +170,167 @@ START_TEST(results_are_made_before_the_end)
 }
 END_TEST
 
+/* ---- for a program that waits for other things, too ---- */
+
+static struct resolver r;
+static int other_end, other_socket_end, other_control_end;
+
+static void start(void)
+{
+	int channel[2], sockets[2], control[2];
+
+	channel_pair(channel);
+	channel_pair(sockets);
+	channel_pair(control);
+	r = (struct resolver){.channel = channel[0], .socket_channel = sockets[0], .control = control[0]};
+	r.servers.at[r.servers.len++] = util_endpoint("192.0.2.53:53");
+	r.servers.at[r.servers.len++] = util_endpoint("[2001:db8::53]:5300");
+	other_end = channel[1];
+	other_socket_end = sockets[1];
+	other_control_end = control[1];
+	log_init("wgmeet", false);
+}
+
+static void say(const struct lookup_result *result)
+{
+	ck_assert_int_eq(channel_send(other_end, result, sizeof(*result), -1), 0);
+}
+
+START_TEST(a_result_is_taken_when_it_is_there)
+{
+	struct lookup_result result = good(4711), taken;
+
+	ck_assert_int_eq(resolver_take(&r, &taken), -EAGAIN);
+	say(&result);
+	result.endpoint = util_endpoint("127.0.0.1:1");
+	say(&result);
+	ck_assert_int_eq(resolver_take(&r, &taken), 1);
+	ck_assert_uint_eq(taken.number, 4711); /* the asker's to judge */
+	ck_assert_uint_eq(taken.status, LOOKUP_FOUND);
+	ck_assert_int_eq(resolver_take(&r, &taken), 1);
+	ck_assert_uint_eq(taken.status, LOOKUP_BAD_ENDPOINT);
+	ck_assert_int_eq(resolver_take(&r, &taken), -EAGAIN);
+	close(other_end);
+	ck_assert_int_eq(resolver_take(&r, &taken), 0);
+	ck_assert_int_eq(resolver_take(&r, &taken), 0);
+}
+END_TEST
+
+/* All but those that are about the number. */
+START_TEST(a_lie_that_is_taken_ends_the_program)
+{
+	struct lookup_result result = good(1);
+
+	lies[_i](&result);
+	say(&result);
+	resolver_take(&r, &result);
+}
+END_TEST
+
+/* A question that it never read comes back as an error ahead of the results. */
+START_TEST(what_was_said_before_the_end_is_taken)
+{
+	struct lookup_result result = good(1);
+
+	ck_assert_int_eq(resolver_post(&r, &questions[0]), 0);
+	say(&result);
+	say(&result);
+	close(other_end);
+	ck_assert_int_eq(resolver_take(&r, &result), 1);
+	ck_assert_int_eq(resolver_take(&r, &result), 1);
+	ck_assert_int_eq(resolver_take(&r, &result), 0);
+	ck_assert_int_eq(resolver_post(&r, &questions[0]), -EPIPE);
+}
+END_TEST
+
+START_TEST(a_question_takes_room)
+{
+	struct lookup q = {.number = 0}, read;
+	struct pollfd p[RESOLVER_FDS];
+	int err;
+
+	while ((err = resolver_post(&r, &q)) == 0)
+		q.number++;
+	ck_assert_int_eq(err, -EAGAIN);
+	resolver_fill(&r, true, p);
+	ck_assert_int_eq(poll(p, RESOLVER_FDS, 0), 0);
+	for (uint32_t i = 0; i < q.number; i++) {
+		ck_assert_int_eq(channel_recv(other_end, &read, sizeof(read), NULL), 1);
+		ck_hot(read.number == i);
+	}
+	resolver_fill(&r, true, p);
+	ck_assert_int_eq(poll(p, RESOLVER_FDS, 0), 1);
+	ck_assert_int_eq(p[0].revents, POLLOUT);
+	resolver_fill(&r, false, p);
+	ck_assert_int_eq(poll(p, RESOLVER_FDS, 0), 0);
+	ck_assert_int_eq(resolver_post(&r, &q), 0);
+}
+END_TEST
+
+START_TEST(a_notify_is_taken_if_it_is_a_server_s)
+{
+	struct push push = {.key = {7}}, taken;
+
+	ck_assert_int_eq(resolver_take_push(&r, &taken), -EAGAIN);
+	for (size_t i = 0; i < r.servers.len; i++) {
+		push.from = r.servers.at[i];
+		ck_assert_int_eq(channel_send(other_control_end, &push, sizeof(push), -1), 0);
+		ck_assert_int_eq(resolver_take_push(&r, &taken), 1);
+		ck_assert_mem_eq(taken.key, push.key, KEY_LEN);
+		ck_assert(endpoint_equal(&taken.from, &push.from));
+		push.from.port++;
+		ck_assert_int_eq(channel_send(other_control_end, &push, sizeof(push), -1), 0);
+		ck_assert_int_eq(resolver_take_push(&r, &taken), -EAGAIN);
+	}
+	close(other_control_end);
+	ck_assert_int_eq(resolver_take_push(&r, &taken), 0);
+}
+END_TEST
+
+/* It says that it has done what it was not told to do. */
+START_TEST(what_was_not_told_is_not_done)
+{
+	struct socket_wish done = {.done = 1};
+
+	ck_assert(resolver_serve(&r));
+	ck_assert_int_eq(channel_send(other_socket_end, &done, sizeof(done), -1), 0);
+	resolver_serve(&r);
+}
+END_TEST
+
+START_TEST(who_is_gone_is_told_nothing)
+{
+	struct settings settings = {.servers.len = 0};
+
+	ck_assert_int_eq(resolver_use(&r, &settings), -EINVAL);
+	settings.servers = r.servers;
+	close(other_socket_end);
+	ck_assert(!resolver_serve(&r));
+	ck_assert_int_eq(resolver_use(&r, &settings), -EPIPE);
+	close(other_control_end);
+	ck_assert_int_eq(resolver_renew(&r), -EPIPE);
+	ck_assert_int_eq(resolver_listen(&r, "lo", 5354), -EPIPE);
+}
+END_TEST
+
 Suite *suite_ask(void)
 {
 	Suite *s = suite_create("ask");
-	TCase *t = tcase_create("ask");
+	TCase *t = tcase_create("ask"), *w = tcase_create("beside others");
 
 	tcase_add_test(t, what_was_asked_for_is_believed);
 	tcase_add_loop_test(t, endpoints_are_judged_again, 0, 6);
 	tcase_add_loop_exit_test(t, a_lie_ends_the_program, EXIT_WRONG, 0, (int)COUNT(lies));
 	tcase_add_exit_test(t, results_are_made_before_the_end, MADE);
 	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(w, start, NULL);
+	tcase_add_test(w, a_result_is_taken_when_it_is_there);
+	tcase_add_loop_exit_test(w, a_lie_that_is_taken_ends_the_program, EXIT_WRONG, 1, (int)COUNT(lies) - 1);
+	tcase_add_test(w, what_was_said_before_the_end_is_taken);
+	tcase_add_test(w, a_question_takes_room);
+	tcase_add_test(w, a_notify_is_taken_if_it_is_a_server_s);
+	tcase_add_exit_test(w, what_was_not_told_is_not_done, EXIT_WRONG);
+	tcase_add_test(w, who_is_gone_is_told_nothing);
+	suite_add_tcase(s, w);
 	return s;
 }
