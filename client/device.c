@@ -13,8 +13,10 @@
 #define TIMEOUT_MS 2000 /* a daemon that hangs is not waited for longer */
 #define CHANGE_MS  100  /* but for each change, which some have to work for */
 
-_Noreturn static void die_of(const char *name, int err)
+_Noreturn void device_die(const struct device *d, int err)
 {
+	const char *name = d->name;
+
 	switch (-err) {
 	case ENODEV:
 	case ENOENT:
@@ -35,37 +37,47 @@ _Noreturn static void die_of(const char *name, int err)
 	}
 }
 
-void device_open(struct device *d, const char *name, const char *family, struct wg_device *dev)
+bool device_may_come(int err)
+{
+	return err == -ENODEV || err == -ENOENT || err == -ECONNREFUSED || err == -ECONNRESET || err == -ETIMEDOUT ||
+	    err == -EAGAIN || err == -EINTR || err == -ENOMEM || err == -ENOBUFS;
+}
+
+int device_look(struct device *d, struct wg_device *dev)
 {
 	int r = -ENOENT;
 
-	*d = (struct device){.name = name};
 	/* As wg(8) does: a socket of that name stands for the device, unless nobody listens there any more. */
-	if (wgdev_uapi_exists(name))
-		r = wgdev_uapi_read(name, TIMEOUT_MS, dev);
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		r = wgdev_kernel_open(family, &d->kernel);
-		if (r == 0)
-			r = wgdev_kernel_dump(d->kernel, name, dev);
-	}
-	if (r < 0)
-		die_of(name, r);
+	if (d->kernel == NULL && wgdev_uapi_exists(d->name))
+		r = wgdev_uapi_read(d->name, TIMEOUT_MS, dev);
+	if (r != -ENOENT && r != -ECONNREFUSED)
+		return r;
+	r = d->kernel == NULL ? wgdev_kernel_open(d->family, &d->kernel) : 0;
+	if (r == 0)
+		r = wgdev_kernel_dump(d->kernel, d->name, dev);
+	if (r < 0) /* a module that was unloaded takes its family's number with it */
+		device_close(d);
+	return r;
+}
+
+void device_open(struct device *d, const char *name, const char *family, struct wg_device *dev)
+{
+	*d = (struct device){.name = name, .family = family};
+	device_read(d, dev);
 }
 
 void device_read(struct device *d, struct wg_device *dev)
 {
-	int r = d->kernel != NULL ? wgdev_kernel_dump(d->kernel, d->name, dev) : wgdev_uapi_read(d->name, TIMEOUT_MS, dev);
+	int r = device_look(d, dev);
 
 	if (r < 0)
-		die_of(d->name, r);
+		device_die(d, r);
 }
 
 /* A daemon that hangs will not have done with the next peer either. */
-static int changed(const struct device *d, int r)
+static bool hangs(int r)
 {
-	if (r == -ETIMEDOUT || r == -EAGAIN)
-		die_of(d->name, r);
-	return r;
+	return r == -ETIMEDOUT || r == -EAGAIN;
 }
 
 static int set_all(const struct device *d, const struct wg_change *changes, size_t n)
@@ -78,8 +90,8 @@ static int set_endpoint(struct device *d, const struct wg_change *c)
 	struct wg_change part = *c;
 
 	part.keepalive_s = 0;
-	return changed(d, d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, c->public_key, &c->endpoint) :
-	                                      set_all(d, &part, 1));
+	return d->kernel != NULL ? wgdev_kernel_set_endpoint(d->kernel, d->name, c->public_key, &c->endpoint) :
+	                           set_all(d, &part, 1);
 }
 
 static int kick(struct device *d, const struct wg_change *c)
@@ -87,22 +99,26 @@ static int kick(struct device *d, const struct wg_change *c)
 	struct wg_change part = *c;
 
 	part.endpoint.family = AF_UNSPEC;
-	return changed(d, d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, c->public_key, c->keepalive_s) :
-	                                      set_all(d, &part, 1));
+	return d->kernel != NULL ? wgdev_kernel_kick(d->kernel, d->name, c->public_key, c->keepalive_s) : set_all(d, &part, 1);
 }
 
-void device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out)
+int device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out)
 {
+	int r = d->kernel == NULL ? set_all(d, changes, n) : -EOPNOTSUPP;
+
 	memset(out, 0, n * sizeof(*out));
 	/* A daemon takes many at once for the price of one. If it does not take one of them, it does not say which. */
-	if (d->kernel == NULL && changed(d, set_all(d, changes, n)) == 0)
-		return;
+	if (r == 0 || hangs(r))
+		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].endpoint.family != AF_UNSPEC)
 			out[i].set = set_endpoint(d, &changes[i]);
 		if (changes[i].keepalive_s != 0 && out[i].set == 0)
 			out[i].kick = kick(d, &changes[i]);
+		if (hangs(out[i].set) || hangs(out[i].kick))
+			return hangs(out[i].set) ? out[i].set : out[i].kick;
 	}
+	return 0;
 }
 
 /* An address that WireGuard routes to the peer: of the narrowest prefix, the least likely to be another's in part; the

@@ -135,6 +135,7 @@ static void change_device(struct session *s, void *data)
 	struct wg_change changes[DEVICE_CHANGES];
 	struct device_changed changed[DEVICE_CHANGES] = {0};
 	size_t n = 0;
+	int r;
 
 	for (size_t i = 0; i < y->pending_len; i++) {
 		const struct pending *p = &y->pending[i];
@@ -145,8 +146,9 @@ static void change_device(struct session *s, void *data)
 			changes[i].endpoint = p->to;
 		n += p->plan.set_endpoint || changes[i].keepalive_s != 0;
 	}
-	if (n > 0)
-		device_change(&s->device, changes, y->pending_len, changed);
+	r = n > 0 ? device_change(&s->device, changes, y->pending_len, changed) : 0;
+	if (r < 0)
+		device_die(&s->device, r);
 	for (size_t i = 0; i < y->pending_len; i++)
 		on_change(s, y, &y->pending[i], &changed[i]);
 	y->pending_len = 0;
