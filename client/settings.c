@@ -131,6 +131,7 @@ static void read_file(struct conf *c, struct settings *settings, const char *fil
 	char path[64 + IFNAMSIZ];
 	int r;
 
+	memset(&from_file, 0, sizeof(from_file)); /* it may be read again */
 	c->data = &from_file;
 	snprintf(path, sizeof(path), SETTINGS_DIR "/%s.conf", settings->device);
 	if (file == NULL && settings->device[0] == '\0')
@@ -139,7 +140,7 @@ static void read_file(struct conf *c, struct settings *settings, const char *fil
 	if (r == -ENOENT && file == NULL)
 		return;
 	if (r < 0)
-		die_usage("cannot read %s: %s", file != NULL ? file : path, strerror(-r));
+		conf_wrong(c, 0, "cannot read %s: %s", file != NULL ? file : path, strerror(-r));
 	/* What the command line did not give. */
 	from_file.target.seen &= ~settings->target.seen;
 	conf_override(c, "Client", &settings->target, &from_file.target);
@@ -165,7 +166,7 @@ static void read_operands(struct settings *settings, int argc, char *argv[], con
 		die_usage("%s: %s", argv[optind], what);
 }
 
-void settings_read(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage)
+unsigned settings_reread(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage)
 {
 	struct conf c = {.options = options, .options_len = OPTIONS_LEN, .begin = begin};
 	const char *file;
@@ -174,14 +175,22 @@ void settings_read(struct settings *settings, int argc, char *argv[], const stru
 	snprintf(settings->family, sizeof(settings->family), "%s", WGDEV_KERNEL_FAMILY);
 	snprintf(settings->user, sizeof(settings->user), "nobody");
 	settings->notify_port = SETTINGS_NOTIFY_PORT;
+	optind = 0; /* getopt_long() begins anew */
 	file = read_argv(&c, settings, argc, argv, usage);
 	read_operands(settings, argc, argv, usage);
 	read_file(&c, settings, file);
 	if (c.errors == 0 && settings->zone.len == 0)
 		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf",
 		    settings->device[0] != '\0' ? settings->device : "DEVICE");
-	if (c.errors > 0)
-		die_usage("%u error%s, nothing done", c.errors, c.errors == 1 ? "" : "s");
+	return c.errors;
+}
+
+void settings_read(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage)
+{
+	unsigned errors = settings_reread(settings, argc, argv, usage);
+
+	if (errors > 0)
+		die_usage("%u error%s, nothing done", errors, errors == 1 ? "" : "s");
 }
 
 bool settings_has_server(const struct server_list *list, const struct endpoint *ep)

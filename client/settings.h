@@ -45,5 +45,7 @@ void settings_read(struct settings *settings, int argc, char *argv[], const stru
 
 /* Address and port. */
 bool settings_has_server(const struct server_list *list, const struct endpoint *ep);
+/* The same again, for the file may have changed: what is wrong in it is said, and counted. 0: `settings` may be used. */
+unsigned settings_reread(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage);
 
 #endif
