@@ -1,0 +1,459 @@
+#include "path.h"
+
+#include <string.h>
+
+#define INITIATION  148 /* octets of messages.h */
+#define KEEPALIVE   32
+#define UNUSED_MS   6000 /* an initiation that nobody answers, and the second one neither */
+#define POKES       3    /* before anything follows from their not being answered */
+#define POKE_GAP_MS 150
+#define PROBE_MS    500  /* from the first of them to that */
+#define REPEAT_MS   1000 /* between further ones, and those of a trial */
+#define PROMPT_MS   1000 /* who answers a poke within that is prompt */
+#define WATCH_MS    600  /* after a poke */
+#define CLOCK_S     10   /* a handshake that the dump shows was so long ago at most, if the clock was not set */
+
+const char *path_state_word(enum path_state state)
+{
+	static const char *const words[] = {[PATH_LOOKING] = "looking", [PATH_TRYING] = "trying", [PATH_DIRECT] = "direct",
+	    [PATH_PROBED] = "probed", [PATH_IDLE] = "idle"};
+
+	return words[state];
+}
+
+void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_t now_ms)
+{
+	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,
+	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_PUSH_MS,
+	    .asked_ms = now_ms - PATH_LEAST_MS};
+	memcpy(p->key, key, KEY_LEN);
+}
+
+/* ---- from one state to the next ---- */
+
+/* LOOKING and TRYING are one to whoever looks on: without a path. */
+static bool has_path(enum path_state state)
+{
+	return state != PATH_LOOKING && state != PATH_TRYING;
+}
+
+static void become(struct path *p, enum path_state state, int64_t now_ms)
+{
+	if (has_path(state) != has_path(p->state) || (state == PATH_IDLE) != (p->state == PATH_IDLE))
+		p->since_ms = now_ms;
+	p->state = state;
+	p->want = PATH_DO_NOTHING;
+	p->trial_ms = PATH_NEVER;
+	p->poke_ms = PATH_NEVER;
+}
+
+static void try(struct path *p, const struct endpoint *ep, int64_t now_ms)
+{
+	become(p, PATH_TRYING, now_ms);
+	p->want = endpoint_equal(ep, &p->endpoint) ? PATH_DO_KICK : PATH_DO_MOVE;
+	p->to = *ep;
+}
+
+static void ask_soon(struct path *p, int64_t now_ms)
+{
+	p->pace_ms = 0;
+	p->quick_ms = now_ms + PATH_QUICK_MS;
+	p->ask_ms = now_ms;
+}
+
+static void lose(struct path *p, enum path_why why, int64_t now_ms)
+{
+	bool known = p->answered && p->answer == LOOKUP_FOUND && now_ms - p->answered_ms < PATH_LEAST_MS;
+
+	become(p, PATH_LOOKING, now_ms);
+	p->why = why;
+	p->trials = 0;
+	p->unanswered_ms = PATH_NEVER;
+	ask_soon(p, now_ms);
+	if (known) { /* that is why we know that it is lost */
+		p->ask_ms = p->answered_ms + PATH_LEAST_MS;
+		try(p, &p->published, now_ms);
+	}
+}
+
+static void probe(struct path *p, enum path_why why, int64_t now_ms)
+{
+	become(p, PATH_PROBED, now_ms);
+	p->why = why;
+	p->pokes = 0;
+	p->poke_ms = p->poked_ms = now_ms;
+}
+
+/* What is being probed already need not begin anew. */
+static void doubt(struct path *p, enum path_why why, int64_t now_ms)
+{
+	if (p->state == PATH_PROBED)
+		p->why = why;
+	else
+		probe(p, why, now_ms);
+}
+
+static void work(struct path *p, int64_t now_ms)
+{
+	bool tried = p->state == PATH_TRYING;
+
+	if (p->state == PATH_PROBED && p->pokes > 0 && now_ms - p->poked_ms < PROMPT_MS) {
+		p->prompt = true;
+		p->prompt_ms = (uint32_t)(now_ms - p->poked_ms);
+	}
+	p->unanswered_ms = PATH_NEVER;
+	become(p, PATH_DIRECT, now_ms);
+	if (tried && !p->prompt && p->pokable) /* does it answer pokes? Now is the time to find out. */
+		probe(p, p->why, now_ms);
+	p->ask_ms = PATH_NEVER;
+	if (p->told_ms > p->asked_ms) /* it has not been asked for since */
+		p->ask_ms = p->asked_ms + PATH_PUSH_MS;
+}
+
+/* ---- dumps ---- */
+
+static bool has_session(const struct path *p, int64_t now_ms)
+{
+	return p->handshake_s != 0 && now_ms - p->shook_ms < PATH_FRESH_MS;
+}
+
+static void take(struct path *p, const struct wg_peer *peer)
+{
+	p->seen = true;
+	p->set = false;
+	p->endpoint = peer->endpoint;
+	p->handshake_s = peer->last_handshake_s;
+	p->rx_bytes = peer->rx_bytes;
+	p->tx_bytes = peer->tx_bytes;
+	p->keepalive_s = peer->keepalive_s;
+	p->pokable = peer->allowed_len > 0;
+}
+
+/* The first dump that has it. A handshake in the future was before the clock was set back. */
+static void meet(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
+{
+	uint64_t then_s = peer->last_handshake_s, age_s = wall_s > then_s ? wall_s - then_s : then_s - wall_s;
+
+	take(p, peer);
+	p->heard_ms = now_ms;
+	p->heard_tx = peer->tx_bytes;
+	p->unanswered_ms = PATH_NEVER;
+	p->trials = 0;
+	if (then_s == 0) {
+		become(p, PATH_LOOKING, now_ms);
+		ask_soon(p, now_ms);
+		return;
+	}
+	p->shook_ms = now_ms - (age_s < PATH_FRESH_MS / 1000 ? (int64_t)age_s * 1000 : PATH_FRESH_MS);
+	become(p, has_session(p, now_ms) ? PATH_DIRECT : PATH_IDLE, now_ms);
+	p->ask_ms = PATH_NEVER;
+}
+
+/* More than an empty packet each keepalive_s, one that answers data, and an initiation for the next session. */
+static bool sent_data(const struct path *p, int64_t now_ms)
+{
+	uint64_t empty = 1;
+
+	if (p->keepalive_s != 0)
+		empty += (uint64_t)(now_ms - p->heard_ms) / 1000 / p->keepalive_s + 1;
+	return p->tx_bytes - p->heard_tx > KEEPALIVE * empty + INITIATION;
+}
+
+static void judge_direct(struct path *p, int64_t now_ms)
+{
+	if (!has_session(p, now_ms)) {
+		become(p, PATH_IDLE, now_ms);
+		p->unanswered_ms = PATH_NEVER;
+		p->heard_tx = p->tx_bytes;
+		return;
+	}
+	if (p->unanswered_ms == PATH_NEVER && sent_data(p, now_ms)) {
+		p->unanswered_ms = now_ms;
+		if (p->prompt && p->pokable) {
+			probe(p, PATH_WHY_SILENCE, now_ms);
+			return;
+		}
+	}
+	if (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)
+		lose(p, PATH_WHY_SILENCE, now_ms);
+}
+
+static void judge_idle(struct path *p, int64_t now_ms)
+{
+	if (p->unanswered_ms == PATH_NEVER && p->tx_bytes - p->heard_tx >= INITIATION)
+		p->unanswered_ms = now_ms;
+	if (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= UNUSED_MS)
+		lose(p, PATH_WHY_SILENCE, now_ms);
+}
+
+/* Nothing came back so far. */
+static void judge_probed(struct path *p, int64_t now_ms)
+{
+	int64_t patience_ms = PROBE_MS;
+
+	if (p->prompt && 2 * p->prompt_ms + POKES * POKE_GAP_MS > patience_ms)
+		patience_ms = 2 * p->prompt_ms + POKES * POKE_GAP_MS;
+	if (p->pokable && (p->pokes < POKES || now_ms - p->poked_ms < patience_ms))
+		return;
+	if (p->pokable && p->unanswered_ms == PATH_NEVER) /* the pokes were data: the clock runs */
+		p->unanswered_ms = p->poked_ms;
+	if (p->why == PATH_WHY_ELSEWHERE || (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)) {
+		lose(p, p->why, now_ms);
+	} else if (!p->prompt || !p->pokable) { /* it may be one that answers late */
+		become(p, PATH_DIRECT, now_ms);
+	} else if (p->ask_ms == PATH_NEVER && !p->asking) {
+		ask_soon(p, now_ms);
+	}
+}
+
+static void judge_trying(struct path *p, int64_t now_ms)
+{
+	if (p->trial_ms == PATH_NEVER || now_ms - p->trial_ms < PATH_TRIAL_MS)
+		return;
+	become(p, PATH_LOOKING, now_ms);
+	if (p->ask_ms == PATH_NEVER)
+		p->ask_ms = now_ms;
+}
+
+static void judge(struct path *p, int64_t now_ms)
+{
+	switch (p->state) {
+	case PATH_DIRECT:
+		judge_direct(p, now_ms);
+		break;
+	case PATH_IDLE:
+		judge_idle(p, now_ms);
+		break;
+	case PATH_PROBED:
+		judge_probed(p, now_ms);
+		break;
+	case PATH_TRYING:
+		judge_trying(p, now_ms);
+		break;
+	case PATH_LOOKING:
+		break;
+	}
+}
+
+/* What others set is given a trial before anything else is set. */
+static void respect(struct path *p, int64_t now_ms)
+{
+	switch (p->state) {
+	case PATH_LOOKING:
+	case PATH_TRYING:
+		if (p->endpoint.family != AF_UNSPEC)
+			try(p, &p->endpoint, now_ms);
+		p->why = PATH_WHY_CHANGED;
+		break;
+	case PATH_DIRECT:
+	case PATH_PROBED:
+		probe(p, PATH_WHY_CHANGED, now_ms);
+		break;
+	case PATH_IDLE:
+		p->unanswered_ms = PATH_NEVER;
+		break;
+	}
+}
+
+void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
+{
+	bool anew = peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes || peer->last_handshake_s < p->handshake_s;
+	bool shook = peer->last_handshake_s != p->handshake_s, heard = shook || peer->rx_bytes > p->rx_bytes;
+	/* A peer that roams is heard, and what we set ourselves is no news. */
+	bool moved = !heard && !p->set && !endpoint_equal(&peer->endpoint, &p->endpoint);
+
+	if (!p->seen || (anew && peer->last_handshake_s == 0)) {
+		enum path_why why = p->seen ? PATH_WHY_CHANGED : PATH_WHY_NEW;
+
+		meet(p, peer, now_ms, wall_s);
+		p->why = why;
+		return;
+	}
+	take(p, peer);
+	if (shook) {
+		uint64_t age_s = wall_s - peer->last_handshake_s;
+
+		p->shook_ms = now_ms - (age_s <= CLOCK_S ? (int64_t)age_s * 1000 : 0);
+	}
+	if (heard || anew) {
+		p->heard_ms = now_ms;
+		p->heard_tx = p->tx_bytes;
+	}
+	if (heard && has_session(p, now_ms))
+		work(p, now_ms);
+	else if (moved)
+		respect(p, now_ms);
+	else
+		judge(p, now_ms);
+}
+
+/* ---- answers and events ---- */
+
+static uint32_t random_below(struct path *p, uint32_t n)
+{
+	p->random ^= p->random << 13; /* xorshift: it is only to spread the look-ups */
+	p->random ^= p->random >> 17;
+	p->random ^= p->random << 5;
+	return n == 0 ? 0 : p->random % n;
+}
+
+/* The next look-up of a peer without a path. */
+static void pace(struct path *p, uint32_t ttl_s, int64_t now_ms)
+{
+	uint32_t ttl_ms = ttl_s > PATH_MOST_MS / 1000 ? PATH_MOST_MS : ttl_s * 1000;
+
+	if (ttl_ms < PATH_LEAST_MS)
+		ttl_ms = PATH_LEAST_MS;
+	if (now_ms >= p->quick_ms)
+		p->pace_ms += p->pace_ms / 2;
+	if (p->pace_ms < ttl_ms)
+		p->pace_ms = ttl_ms;
+	if (p->pace_ms > PATH_MOST_MS)
+		p->pace_ms = PATH_MOST_MS;
+	p->ask_ms = now_ms + p->pace_ms + random_below(p, p->pace_ms / 8);
+}
+
+static void answer_without(struct path *p, const struct endpoint *ep, int64_t now_ms)
+{
+	if (p->state == PATH_LOOKING || !endpoint_equal(ep, &p->to))
+		try(p, ep, now_ms);
+}
+
+void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms)
+{
+	struct endpoint before = p->published;
+	bool found = status == LOOKUP_FOUND, moved;
+
+	p->asking = false;
+	p->answered = true;
+	p->answered_ms = now_ms;
+	p->answer = status;
+	if (found)
+		p->published = *ep;
+	/* Where we send is where it was for all the world, and now it is elsewhere. */
+	moved = found && before.family != AF_UNSPEC && !endpoint_equal(&before, ep) && endpoint_equal(&before, &p->endpoint);
+	p->ask_ms = PATH_NEVER;
+	switch (p->state) {
+	case PATH_LOOKING:
+	case PATH_TRYING:
+		pace(p, ttl_s, now_ms);
+		if (found)
+			answer_without(p, ep, now_ms);
+		break;
+	case PATH_PROBED:
+		if (p->prompt)
+			pace(p, ttl_s, now_ms);
+		/* fall through */
+	case PATH_DIRECT:
+		if (moved)
+			doubt(p, PATH_WHY_ELSEWHERE, now_ms);
+		break;
+	case PATH_IDLE:
+		break;
+	}
+	if (p->told_ms > p->asked_ms && p->asked_ms + PATH_PUSH_MS < p->ask_ms) /* the question was asked before the change */
+		p->ask_ms = p->asked_ms + PATH_PUSH_MS;
+}
+
+void path_suspect(struct path *p, enum path_why why, int64_t now_ms)
+{
+	switch (p->state) {
+	case PATH_DIRECT:
+	case PATH_PROBED:
+		probe(p, why, now_ms);
+		break;
+	case PATH_IDLE:
+		p->want = PATH_DO_KICK;
+		break;
+	case PATH_TRYING:
+		try(p, &p->to, now_ms);
+		break;
+	case PATH_LOOKING:
+		ask_soon(p, now_ms);
+		break;
+	}
+}
+
+void path_renew(struct path *p, int64_t now_ms)
+{
+	p->answered = false;
+	p->published.family = AF_UNSPEC;
+	if (!has_path(p->state))
+		ask_soon(p, now_ms);
+}
+
+void path_tell(struct path *p, int64_t now_ms)
+{
+	p->told_ms = now_ms;
+	if (!has_path(p->state)) {
+		p->pace_ms = 0;
+		p->quick_ms = now_ms + PATH_QUICK_MS;
+	}
+	if (!p->asking)
+		p->ask_ms = now_ms - p->asked_ms < PATH_PUSH_MS ? p->asked_ms + PATH_PUSH_MS : now_ms;
+}
+
+/* ---- what is to be done ---- */
+
+static void poke(struct path *p, int64_t now_ms)
+{
+	if (p->pokes++ == 0)
+		p->poked_ms = now_ms;
+	p->poke_ms = now_ms + (p->state == PATH_PROBED && p->pokes < POKES ? POKE_GAP_MS : REPEAT_MS);
+	if (p->watch_ms < now_ms + WATCH_MS)
+		p->watch_ms = now_ms + WATCH_MS;
+}
+
+static enum path_do start(struct path *p, int64_t now_ms)
+{
+	enum path_do what = p->want;
+
+	p->want = PATH_DO_NOTHING;
+	if (p->state != PATH_TRYING)
+		return what;
+	if (what == PATH_DO_MOVE) {
+		p->endpoint = p->to;
+		p->set = true;
+	}
+	p->trial_ms = now_ms;
+	p->watch_ms = now_ms + PATH_TRIAL_MS + WATCH_MS;
+	p->trials++;
+	if (has_session(p, now_ms)) /* no handshake begins that would be repeated: data is */
+		p->poke_ms = now_ms + POKE_GAP_MS;
+	return what;
+}
+
+bool path_next(struct path *p, int64_t now_ms, const struct path_may *may, struct path_act *out)
+{
+	*out = (struct path_act){.what = PATH_DO_NOTHING, .to = p->to};
+	if (!p->asking && p->ask_ms <= now_ms && may->ask) {
+		p->asking = true;
+		p->asked_ms = now_ms;
+		p->ask_ms = PATH_NEVER;
+		out->what = PATH_DO_ASK;
+	} else if (p->want != PATH_DO_NOTHING && may->kick) {
+		out->what = start(p, now_ms);
+	} else if (p->poke_ms <= now_ms && p->pokable && may->poke) {
+		poke(p, now_ms);
+		out->what = PATH_DO_POKE;
+	}
+	return out->what != PATH_DO_NOTHING;
+}
+
+int64_t path_wakes_at(const struct path *p)
+{
+	int64_t at = PATH_NEVER;
+
+	if (!p->asking)
+		at = p->ask_ms;
+	if (p->want != PATH_DO_NOTHING)
+		at = 0;
+	if (p->pokable && p->poke_ms < at)
+		at = p->poke_ms;
+	return at;
+}
+
+bool path_is_watched(const struct path *p, int64_t now_ms)
+{
+	return (p->state == PATH_PROBED || p->state == PATH_TRYING) && now_ms < p->watch_ms;
+}
