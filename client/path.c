@@ -24,7 +24,7 @@ const char *path_state_word(enum path_state state)
 void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_t now_ms)
 {
 	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,
-	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_PUSH_MS,
+	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_LEAST_MS,
 	    .asked_ms = now_ms - PATH_LEAST_MS};
 	memcpy(p->key, key, KEY_LEN);
 }
