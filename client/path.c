@@ -76,12 +76,15 @@ static void lose(struct path *p, enum path_why why, int64_t now_ms)
 	}
 }
 
+/* The first poke waits for a dump: what came in before is no answer to it. */
 static void probe(struct path *p, enum path_why why, int64_t now_ms)
 {
 	become(p, PATH_PROBED, now_ms);
 	p->why = why;
 	p->pokes = 0;
-	p->poke_ms = p->poked_ms = now_ms;
+	p->poked_ms = now_ms;
+	if (p->watch_ms < now_ms + WATCH_MS)
+		p->watch_ms = now_ms + WATCH_MS;
 }
 
 /* What is being probed already need not begin anew. */
@@ -279,12 +282,16 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		p->heard_ms = now_ms;
 		p->heard_tx = p->tx_bytes;
 	}
-	if (heard && has_session(p, now_ms))
-		work(p, now_ms);
-	else if (moved)
+	if (moved)
 		respect(p, now_ms);
+	else if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
+		; /* its first dump */
+	else if (heard && has_session(p, now_ms))
+		work(p, now_ms);
 	else
 		judge(p, now_ms);
+	if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
+		p->poke_ms = now_ms;
 }
 
 /* ---- answers and events ---- */
