@@ -96,14 +96,20 @@ static void doubt(struct path *p, enum path_why why, int64_t now_ms)
 		probe(p, why, now_ms);
 }
 
+/* So long after the first poke its silence means something. */
+static int64_t patience(const struct path *p)
+{
+	int64_t twice_ms = 2 * p->prompt_ms + POKES * POKE_GAP_MS;
+
+	return p->prompt && twice_ms > PROBE_MS ? twice_ms : PROBE_MS;
+}
+
 static void work(struct path *p, int64_t now_ms)
 {
 	bool tried = p->state == PATH_TRYING;
 
-	if (p->state == PATH_PROBED && p->pokes > 0 && now_ms - p->poked_ms < PROMPT_MS) {
-		p->prompt = true;
-		p->prompt_ms = (uint32_t)(now_ms - p->poked_ms);
-	}
+	if (p->state == PATH_PROBED && p->pokes >= POKES && now_ms - p->poked_ms >= patience(p))
+		p->prompt = false; /* it is there, and did not answer */
 	p->unanswered_ms = PATH_NEVER;
 	become(p, PATH_DIRECT, now_ms);
 	if (tried && !p->prompt && p->pokable) /* does it answer pokes? Now is the time to find out. */
@@ -192,11 +198,7 @@ static void judge_idle(struct path *p, int64_t now_ms)
 /* Nothing came back so far. */
 static void judge_probed(struct path *p, int64_t now_ms)
 {
-	int64_t patience_ms = PROBE_MS;
-
-	if (p->prompt && 2 * p->prompt_ms + POKES * POKE_GAP_MS > patience_ms)
-		patience_ms = 2 * p->prompt_ms + POKES * POKE_GAP_MS;
-	if (p->pokable && (p->pokes < POKES || now_ms - p->poked_ms < patience_ms))
+	if (p->pokable && (p->pokes < POKES || now_ms - p->poked_ms < patience(p)))
 		return;
 	if (p->pokable && p->unanswered_ms == PATH_NEVER) /* the pokes were data: the clock runs */
 		p->unanswered_ms = p->poked_ms;
@@ -379,6 +381,14 @@ void path_suspect(struct path *p, enum path_why why, int64_t now_ms)
 		ask_soon(p, now_ms);
 		break;
 	}
+}
+
+void path_echo(struct path *p, int64_t now_ms)
+{
+	if (p->pokes == 0 || now_ms - p->poked_ms >= PROMPT_MS)
+		return;
+	p->prompt = true;
+	p->prompt_ms = (uint32_t)(now_ms - p->poked_ms);
 }
 
 void path_renew(struct path *p, int64_t now_ms)

@@ -118,6 +118,8 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms);
 /* Something happened that may have ended the path. */
 void path_suspect(struct path *p, enum path_why why, int64_t now_ms);
+/* Its host has answered a poke: ICMP says that nobody listens there. */
+void path_echo(struct path *p, int64_t now_ms);
 /* Another zone or registry: what was known of the peer there counts no more. */
 void path_renew(struct path *p, int64_t now_ms);
 /* The registry says that it has something new of the peer. */

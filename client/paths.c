@@ -306,6 +306,14 @@ void paths_tell(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms)
 		ps->own[i].ask_ms = now_ms - ps->own[i].asked_ms < PATH_PUSH_MS ? ps->own[i].asked_ms + PATH_PUSH_MS : now_ms;
 }
 
+void paths_echo(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms)
+{
+	struct paths_place *place = find(ps, key);
+
+	if (place != NULL)
+		path_echo(&place->path, now_ms);
+}
+
 /* ---- out ---- */
 
 static bool next_own(struct paths *ps, int64_t now_ms, struct paths_act *out)

@@ -93,6 +93,7 @@ const uint8_t *paths_key(const struct paths *ps, uint32_t number); /* whose key 
 /* SIZE_MAX: all paths. The registry's comes first. */
 void paths_suspect(struct paths *ps, size_t place, enum path_why why, int64_t now_ms);
 void paths_tell(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms);
+void paths_echo(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms);
 
 bool paths_next(struct paths *ps, int64_t now_ms, struct paths_act *out);
 /* When there is something to do, or to dump. */
