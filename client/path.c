@@ -113,7 +113,7 @@ static void work(struct path *p, int64_t now_ms)
 	p->unanswered_ms = PATH_NEVER;
 	become(p, PATH_DIRECT, now_ms);
 	if (tried && !p->prompt && p->pokable) /* does it answer pokes? Now is the time to find out. */
-		probe(p, p->why, now_ms);
+		probe(p, PATH_WHY_NEW, now_ms);
 	p->ask_ms = PATH_NEVER;
 	if (p->told_ms > p->asked_ms) /* it has not been asked for since */
 		p->ask_ms = p->asked_ms + PATH_PUSH_MS;
