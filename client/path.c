@@ -328,19 +328,40 @@ static void answer_without(struct path *p, const struct endpoint *ep, int64_t no
 		try(p, ep, now_ms);
 }
 
+static bool same_host(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->family != AF_UNSPEC && a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
+
+/* Does the registry's news speak against where we send? A NAT that gives each destination another port still has one address.
+ * Of who answers pokes, any news is reason to ask himself. */
+static bool has_moved(struct path *p, const struct endpoint *ep)
+{
+	bool changed = p->published.family != AF_UNSPEC && !endpoint_equal(&p->published, ep);
+	bool agreed, here = same_host(ep, &p->endpoint);
+
+	if (same_host(&p->published, &p->endpoint))
+		p->agreed = p->published;
+	agreed = same_host(&p->agreed, &p->endpoint);
+	if (here && !agreed) /* we have heard it from there before the registry did */
+		return false;
+	if (agreed && (!here || (p->agreed.port == p->endpoint.port && ep->port != p->endpoint.port)))
+		return true;
+	return changed && p->prompt;
+}
+
 void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms)
 {
-	struct endpoint before = p->published;
-	bool found = status == LOOKUP_FOUND, moved;
+	bool found = status == LOOKUP_FOUND, moved = false;
 
 	p->asking = false;
 	p->answered = true;
 	p->answered_ms = now_ms;
 	p->answer = status;
-	if (found)
+	if (found) {
+		moved = has_moved(p, ep);
 		p->published = *ep;
-	/* Where we send is where it was for all the world, and now it is elsewhere. */
-	moved = found && before.family != AF_UNSPEC && !endpoint_equal(&before, ep) && endpoint_equal(&before, &p->endpoint);
+	}
 	p->ask_ms = PATH_NEVER;
 	switch (p->state) {
 	case PATH_LOOKING:
@@ -394,7 +415,7 @@ void path_echo(struct path *p, int64_t now_ms)
 void path_renew(struct path *p, int64_t now_ms)
 {
 	p->answered = false;
-	p->published.family = AF_UNSPEC;
+	p->published.family = p->agreed.family = AF_UNSPEC;
 	if (!has_path(p->state))
 		ask_soon(p, now_ms);
 }

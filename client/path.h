@@ -79,6 +79,7 @@ struct path {
 	int64_t answered_ms;
 	enum lookup_status answer;
 	struct endpoint published; /* by the last answer that had one; AF_UNSPEC: none had */
+	struct endpoint agreed;    /* of the host that we send to: what was last published */
 	/* Trials and probes. */
 	uint8_t want;         /* enum path_do that waits for its turn; PATH_DO_NOTHING */
 	struct endpoint to;   /* for PATH_DO_MOVE */
