@@ -45,6 +45,7 @@ static void become(struct path *p, enum path_state state, int64_t now_ms)
 	p->want = PATH_DO_NOTHING;
 	p->trial_ms = PATH_NEVER;
 	p->poke_ms = PATH_NEVER;
+	p->theirs = false;
 }
 
 static void try(struct path *p, const struct endpoint *ep, int64_t now_ms)
@@ -90,10 +91,10 @@ static void probe(struct path *p, enum path_why why, int64_t now_ms)
 /* What is being probed already need not begin anew. */
 static void doubt(struct path *p, enum path_why why, int64_t now_ms)
 {
-	if (p->state == PATH_PROBED)
-		p->why = why;
-	else
+	if (p->state != PATH_PROBED)
 		probe(p, why, now_ms);
+	else if (p->why != PATH_WHY_CHANGED) /* what others set has its time */
+		p->why = why;
 }
 
 /* So long after the first poke its silence means something. */
@@ -138,8 +139,31 @@ static void take(struct path *p, const struct wg_peer *peer)
 	p->pokable = peer->allowed_len > 0;
 }
 
+/* What others set is given a trial before anything else is set. */
+static void respect(struct path *p, int64_t now_ms)
+{
+	switch (p->state) {
+	case PATH_LOOKING:
+	case PATH_TRYING:
+		if (p->endpoint.family != AF_UNSPEC) {
+			try(p, &p->endpoint, now_ms);
+			p->theirs = true;
+		}
+		p->why = PATH_WHY_CHANGED;
+		break;
+	case PATH_DIRECT:
+	case PATH_PROBED:
+		probe(p, PATH_WHY_CHANGED, now_ms);
+		break;
+	case PATH_IDLE:
+		break;
+	}
+	p->unanswered_ms = PATH_NEVER;
+	p->heard_tx = p->tx_bytes;
+}
+
 /* The first dump that has it. A handshake in the future was before the clock was set back. */
-static void meet(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
+static void meet(struct path *p, const struct wg_peer *peer, enum path_why why, int64_t now_ms, uint64_t wall_s)
 {
 	uint64_t then_s = peer->last_handshake_s, age_s = wall_s > then_s ? wall_s - then_s : then_s - wall_s;
 
@@ -148,8 +172,11 @@ static void meet(struct path *p, const struct wg_peer *peer, int64_t now_ms, uin
 	p->heard_tx = peer->tx_bytes;
 	p->unanswered_ms = PATH_NEVER;
 	p->trials = 0;
+	p->why = why;
 	if (then_s == 0) {
 		become(p, PATH_LOOKING, now_ms);
+		if (why == PATH_WHY_CHANGED)
+			respect(p, now_ms);
 		ask_soon(p, now_ms);
 		return;
 	}
@@ -240,26 +267,6 @@ static void judge(struct path *p, int64_t now_ms)
 	}
 }
 
-/* What others set is given a trial before anything else is set. */
-static void respect(struct path *p, int64_t now_ms)
-{
-	switch (p->state) {
-	case PATH_LOOKING:
-	case PATH_TRYING:
-		if (p->endpoint.family != AF_UNSPEC)
-			try(p, &p->endpoint, now_ms);
-		p->why = PATH_WHY_CHANGED;
-		break;
-	case PATH_DIRECT:
-	case PATH_PROBED:
-		probe(p, PATH_WHY_CHANGED, now_ms);
-		break;
-	case PATH_IDLE:
-		p->unanswered_ms = PATH_NEVER;
-		break;
-	}
-}
-
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
 {
 	bool anew = peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes || peer->last_handshake_s < p->handshake_s;
@@ -268,10 +275,7 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 	bool moved = !heard && !p->set && !endpoint_equal(&peer->endpoint, &p->endpoint);
 
 	if (!p->seen || (anew && peer->last_handshake_s == 0)) {
-		enum path_why why = p->seen ? PATH_WHY_CHANGED : PATH_WHY_NEW;
-
-		meet(p, peer, now_ms, wall_s);
-		p->why = why;
+		meet(p, peer, p->seen ? PATH_WHY_CHANGED : PATH_WHY_NEW, now_ms, wall_s);
 		return;
 	}
 	take(p, peer);
@@ -324,7 +328,7 @@ static void pace(struct path *p, uint32_t ttl_s, int64_t now_ms)
 
 static void answer_without(struct path *p, const struct endpoint *ep, int64_t now_ms)
 {
-	if (p->state == PATH_LOOKING || !endpoint_equal(ep, &p->to))
+	if (p->state == PATH_LOOKING || (!p->theirs && !endpoint_equal(ep, &p->to)))
 		try(p, ep, now_ms);
 }
 
@@ -387,6 +391,8 @@ void path_answer(struct path *p, enum lookup_status status, const struct endpoin
 
 void path_suspect(struct path *p, enum path_why why, int64_t now_ms)
 {
+	bool theirs;
+
 	switch (p->state) {
 	case PATH_DIRECT:
 	case PATH_PROBED:
@@ -396,7 +402,9 @@ void path_suspect(struct path *p, enum path_why why, int64_t now_ms)
 		p->want = PATH_DO_KICK;
 		break;
 	case PATH_TRYING:
+		theirs = p->theirs;
 		try(p, &p->to, now_ms);
+		p->theirs = theirs;
 		break;
 	case PATH_LOOKING:
 		ask_soon(p, now_ms);
