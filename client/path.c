@@ -55,11 +55,16 @@ static void try(struct path *p, const struct endpoint *ep, int64_t now_ms)
 	p->to = *ep;
 }
 
+static int64_t ask_at(const struct path *p, int64_t now_ms)
+{
+	return now_ms - p->asked_ms < PATH_PUSH_MS ? p->asked_ms + PATH_PUSH_MS : now_ms;
+}
+
 static void ask_soon(struct path *p, int64_t now_ms)
 {
 	p->pace_ms = 0;
 	p->quick_ms = now_ms + PATH_QUICK_MS;
-	p->ask_ms = now_ms;
+	p->ask_ms = ask_at(p, now_ms);
 }
 
 static void lose(struct path *p, enum path_why why, int64_t now_ms)
@@ -244,7 +249,7 @@ static void judge_trying(struct path *p, int64_t now_ms)
 		return;
 	become(p, PATH_LOOKING, now_ms);
 	if (p->ask_ms == PATH_NEVER)
-		p->ask_ms = now_ms;
+		p->ask_ms = ask_at(p, now_ms);
 }
 
 static void judge(struct path *p, int64_t now_ms)
@@ -436,7 +441,7 @@ void path_tell(struct path *p, int64_t now_ms)
 		p->quick_ms = now_ms + PATH_QUICK_MS;
 	}
 	if (!p->asking)
-		p->ask_ms = now_ms - p->asked_ms < PATH_PUSH_MS ? p->asked_ms + PATH_PUSH_MS : now_ms;
+		p->ask_ms = ask_at(p, now_ms);
 }
 
 /* ---- what is to be done ---- */
