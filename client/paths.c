@@ -361,6 +361,8 @@ bool paths_next(struct paths *ps, int64_t now_ms, struct paths_act *out)
 		take_what(ps, PATH_DO_ASK, now_ms);
 		return true;
 	}
+	if (now_ms - ps->dumped_ms >= PATHS_WATCH_MS) /* a path may have come to life since */
+		may.ask = may.kick = false;
 	*out = (struct paths_act){0};
 	for (size_t i = 0; i < ps->len; i++) {
 		size_t number = ps->turn;
@@ -400,7 +402,7 @@ int64_t paths_wakes_at(const struct paths *ps, int64_t now_ms)
 int64_t paths_dump_at(const struct paths *ps, int64_t now_ms)
 {
 	for (size_t i = 0; i < ps->len; i++)
-		if (paths_at(ps, i) != NULL && path_is_watched(&ps->at[i]->path, now_ms))
+		if (paths_at(ps, i) != NULL && (path_is_watched(&ps->at[i]->path, now_ms) || path_wakes_at(&ps->at[i]->path) <= now_ms))
 			return ps->dumped_ms + PATHS_WATCH_MS;
 	return ps->dumped_ms + PATHS_DUMP_MS;
 }
