@@ -20,7 +20,7 @@ static void take_one(struct paths_bucket *b, int64_t now_ms)
 {
 	int64_t least = now_ms * 1000 - AT_ONCE_US;
 
-	b->next_us = (b->next_us < least ? least : b->next_us) + 1000000 / b->a_second;
+	b->next_us = (b->next_us < least ? least : b->next_us) + (1000000 + AT_ONCE_US) / b->a_second;
 }
 
 /* ---- places ---- */

@@ -23,7 +23,7 @@
 #define PATHS_OWN_MS   300000  /* this host's own key is looked up again with another one's if it was not for so long */
 #define PATHS_OWN      0x80000000u
 
-/* So many a second, of which those of half a second may come at once. */
+/* At most so many in any second, a third of them at once. */
 struct paths_bucket {
 	uint32_t a_second;
 	int64_t next_us; /* when the next one is due, had they all come in step */
