@@ -37,6 +37,11 @@ static bool has_path(enum path_state state)
 	return state != PATH_LOOKING && state != PATH_TRYING;
 }
 
+bool path_is_up(const struct path *p)
+{
+	return p->state == PATH_DIRECT || p->state == PATH_PROBED;
+}
+
 static void become(struct path *p, enum path_state state, int64_t now_ms)
 {
 	if (has_path(state) != has_path(p->state) || (state == PATH_IDLE) != (p->state == PATH_IDLE))
@@ -423,6 +428,12 @@ void path_echo(struct path *p, int64_t now_ms)
 		return;
 	p->prompt = true;
 	p->prompt_ms = (uint32_t)(now_ms - p->poked_ms);
+}
+
+void path_hurry(struct path *p, int64_t now_ms)
+{
+	if (!has_path(p->state))
+		ask_soon(p, now_ms);
 }
 
 void path_renew(struct path *p, int64_t now_ms)

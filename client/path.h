@@ -122,6 +122,8 @@ void path_answer(struct path *p, enum lookup_status status, const struct endpoin
 void path_suspect(struct path *p, enum path_why why, int64_t now_ms);
 /* Its host has answered a poke: ICMP says that nobody listens there. */
 void path_echo(struct path *p, int64_t now_ms);
+/* The registry can be asked again. */
+void path_hurry(struct path *p, int64_t now_ms);
 /* Another zone or registry: what was known of the peer there counts no more. */
 void path_renew(struct path *p, int64_t now_ms);
 /* The registry says that it has something new of the peer. */
@@ -132,6 +134,8 @@ void path_tell(struct path *p, int64_t now_ms);
 bool path_next(struct path *p, int64_t now_ms, const struct path_may *may, struct path_act *out);
 /* When path_next() has something to do, if all is allowed; PATH_NEVER. */
 int64_t path_wakes_at(const struct path *p);
+/* Is there a session, as far as is known? */
+bool path_is_up(const struct path *p);
 /* Are dumps wanted in quick succession? */
 bool path_is_watched(const struct path *p, int64_t now_ms);
 

@@ -7,6 +7,7 @@
 
 #define AT_ONCE_US  500000 /* what of a budget may be used at once */
 #define OWN_LATER_MS 1000  /* after our address changed: so long the registry needs to see it */
+#define VAIN         3     /* so many look-ups without any answer: the registry is gone */
 #define OWN_AGAIN_MS 10000 /* between two vain look-ups of this host's own key */
 
 /* ---- budgets ---- */
@@ -211,8 +212,30 @@ void paths_free(struct paths *ps)
 	*ps = (struct paths){0};
 }
 
+/* Lost peers are asked for more and more seldom: not so when the registry comes back. */
+static void hurry(struct paths *ps, int64_t now_ms)
+{
+	for (size_t i = 0; i < ps->len; i++)
+		if (paths_at(ps, i) != NULL)
+			path_hurry(&ps->at[i]->path, now_ms);
+}
+
+static size_t servers_up(const struct paths *ps)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ps->own_len; i++) {
+		const struct path *p = paths_at(ps, ps->own[i].peer);
+
+		n += p != NULL && path_is_up(p);
+	}
+	return n;
+}
+
 int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uint64_t wall_s)
 {
+	size_t up = servers_up(ps);
+
 	ps->dumped_ms = now_ms;
 	ps->dump++;
 	if (dev->has_public_key != ps->has_key || memcmp(dev->public_key, ps->key, KEY_LEN) != 0)
@@ -234,6 +257,8 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 		if (paths_at(ps, i) != NULL && ps->at[i]->dump != ps->dump)
 			let_go(ps, ps->at[i]);
 	find_servers(ps, dev);
+	if (servers_up(ps) > up)
+		hurry(ps, now_ms);
 	return 0;
 }
 
@@ -259,6 +284,13 @@ void paths_answer(struct paths *ps, uint32_t number, enum lookup_status status, 
 	ps->asking--;
 	if (status == LOOKUP_FOUND)
 		ps->ttl_s = ttl_s;
+	if (status == LOOKUP_NO_ANSWER || status == LOOKUP_UNREACHABLE || status == LOOKUP_NOT_READY) {
+		ps->vain++;
+	} else {
+		if (ps->vain >= VAIN)
+			hurry(ps, now_ms);
+		ps->vain = 0;
+	}
 	if (number >= PATHS_OWN) {
 		answer_own(ps, &ps->own[number - PATHS_OWN], status, ep, now_ms);
 		return;

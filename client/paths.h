@@ -66,6 +66,7 @@ struct paths {
 	size_t own_len;  /* one for each server, or only one for all */
 	uint32_t ttl_s;
 	unsigned asking; /* look-ups that are open */
+	unsigned vain;   /* those that were not answered, in a row */
 	int64_t dumped_ms;
 	struct paths_bucket kicks, pokes, asks;
 };
