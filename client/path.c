@@ -25,7 +25,7 @@ void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_
 {
 	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,
 	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_LEAST_MS,
-	    .asked_ms = now_ms - PATH_LEAST_MS};
+	    .asked_ms = now_ms - PATH_LEAST_MS, .other_ms = now_ms - PATH_TRIAL_MS};
 	memcpy(p->key, key, KEY_LEN);
 }
 
@@ -239,7 +239,8 @@ static void judge_probed(struct path *p, int64_t now_ms)
 		return;
 	if (p->pokable && p->unanswered_ms == PATH_NEVER) /* the pokes were data: the clock runs */
 		p->unanswered_ms = p->poked_ms;
-	if (p->why == PATH_WHY_ELSEWHERE || (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)) {
+	if ((p->why == PATH_WHY_ELSEWHERE && now_ms - p->other_ms >= PATH_TRIAL_MS) ||
+	    (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)) {
 		lose(p, p->why, now_ms);
 	} else if (!p->prompt || !p->pokable) { /* it may be one that answers late */
 		become(p, PATH_DIRECT, now_ms);
@@ -281,14 +282,18 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 {
 	bool anew = peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes || peer->last_handshake_s < p->handshake_s;
 	bool shook = peer->last_handshake_s != p->handshake_s, heard = shook || peer->rx_bytes > p->rx_bytes;
-	/* A peer that roams is heard, and what we set ourselves is no news. */
-	bool moved = !heard && !p->set && !endpoint_equal(&peer->endpoint, &p->endpoint);
+	bool other = !p->set && !endpoint_equal(&peer->endpoint, &p->endpoint); /* what we set ourselves is no news */
 
 	if (!p->seen || (anew && peer->last_handshake_s == 0)) {
 		meet(p, peer, p->seen ? PATH_WHY_CHANGED : PATH_WHY_NEW, now_ms, wall_s);
 		return;
 	}
+	/* More than initiations came in: there is a session, and the clock was set if its handshake seems too old. */
+	if (!shook && p->state == PATH_IDLE && (peer->rx_bytes - p->rx_bytes) % INITIATION != 0)
+		p->shook_ms = now_ms - PATH_FRESH_MS / 2;
 	take(p, peer);
+	if (other)
+		p->other_ms = now_ms;
 	if (shook) {
 		uint64_t age_s = wall_s - peer->last_handshake_s;
 
@@ -298,7 +303,7 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		p->heard_ms = now_ms;
 		p->heard_tx = p->tx_bytes;
 	}
-	if (moved)
+	if (other && (!heard || (!has_path(p->state) && !has_session(p, now_ms)))) /* a peer that roams is heard */
 		respect(p, now_ms);
 	else if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		; /* its first dump */
@@ -347,33 +352,38 @@ static bool same_host(const struct endpoint *a, const struct endpoint *b)
 	return a->family != AF_UNSPEC && a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
 }
 
-/* Does the registry's news speak against where we send? A NAT that gives each destination another port still has one address.
- * Of who answers pokes, any news is reason to ask himself. */
-static bool has_moved(struct path *p, const struct endpoint *ep)
+enum news { NEWS_NONE, NEWS_PERHAPS, NEWS_MOVED };
+
+/* Does what the registry says speak against where we send? A NAT that gives each destination another port still has one address.
+ * Of who answers pokes, any change is reason to believe it if they are not answered. */
+static enum news judge_news(struct path *p, const struct endpoint *ep)
 {
-	bool changed = p->published.family != AF_UNSPEC && !endpoint_equal(&p->published, ep);
+	bool known = p->published.family != AF_UNSPEC, changed = !endpoint_equal(&p->published, ep);
 	bool agreed, here = same_host(ep, &p->endpoint);
 
 	if (same_host(&p->published, &p->endpoint))
 		p->agreed = p->published;
 	agreed = same_host(&p->agreed, &p->endpoint);
-	if (here && !agreed) /* we have heard it from there before the registry did */
-		return false;
 	if (agreed && (!here || (p->agreed.port == p->endpoint.port && ep->port != p->endpoint.port)))
-		return true;
-	return changed && p->prompt;
+		return NEWS_MOVED;
+	if (!changed || endpoint_equal(ep, &p->endpoint))
+		return NEWS_NONE;
+	if (here && !agreed && p->agreed.family != AF_UNSPEC) /* we have heard it from there before the registry did */
+		return NEWS_NONE;
+	return p->prompt && known ? NEWS_MOVED : NEWS_PERHAPS;
 }
 
 void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms)
 {
-	bool found = status == LOOKUP_FOUND, moved = false;
+	bool found = status == LOOKUP_FOUND;
+	enum news news = NEWS_NONE;
 
 	p->asking = false;
 	p->answered = true;
 	p->answered_ms = now_ms;
 	p->answer = status;
 	if (found) {
-		moved = has_moved(p, ep);
+		news = judge_news(p, ep);
 		p->published = *ep;
 	}
 	p->ask_ms = PATH_NEVER;
@@ -389,8 +399,10 @@ void path_answer(struct path *p, enum lookup_status status, const struct endpoin
 			pace(p, ttl_s, now_ms);
 		/* fall through */
 	case PATH_DIRECT:
-		if (moved)
+		if (news == NEWS_MOVED)
 			doubt(p, PATH_WHY_ELSEWHERE, now_ms);
+		else if (news == NEWS_PERHAPS && p->state == PATH_DIRECT)
+			probe(p, PATH_WHY_SILENCE, now_ms);
 		break;
 	case PATH_IDLE:
 		break;

@@ -84,6 +84,7 @@ struct path {
 	uint8_t want;         /* enum path_do that waits for its turn; PATH_DO_NOTHING */
 	struct endpoint to;   /* for PATH_DO_MOVE */
 	bool set;             /* by us, since the last dump */
+	int64_t other_ms;     /* the endpoint was set by others last, or roamed */
 	bool theirs;          /* the trial is of what others have set: nothing else is set meanwhile */
 	int64_t trial_ms;     /* PATH_NEVER: not begun */
 	unsigned trials;      /* since the path was lost */
