@@ -121,56 +121,6 @@ int device_change(struct device *d, const struct wg_change *changes, size_t n, s
 	return 0;
 }
 
-/* An address that WireGuard routes to the peer: of the narrowest prefix, the least likely to be another's in part; the
- * first host of a network; of a default route an address that is nobody's (RFC 5737, RFC 3849). */
-static bool pick(const struct wg_allowedip *ips, size_t len, struct endpoint *to)
-{
-	static const uint8_t nobody4[4] = {192, 0, 2, 1}, nobody6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
-	const struct wg_allowedip *best = NULL;
-	int host = 0, best_host = 129;
-	size_t octets;
-
-	for (size_t i = 0; i < len; i++) {
-		host = (ips[i].family == AF_INET ? 32 : 128) - ips[i].cidr;
-		if (host < best_host) {
-			best = &ips[i];
-			best_host = host;
-		}
-	}
-	if (best == NULL)
-		return false;
-	octets = best->family == AF_INET ? 4 : 16;
-	*to = (struct endpoint){.family = best->family, .port = 9}; /* discard */
-	if (best->cidr == 0) {
-		memcpy(to->addr, best->family == AF_INET ? nobody4 : nobody6, octets);
-	} else {
-		memcpy(to->addr, best->addr, octets);
-		to->addr[octets - 1] |= best_host > 0;
-	}
-	return true;
-}
-
-int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len)
-{
-	struct sockaddr_storage sa;
-	struct endpoint to;
-	socklen_t sa_len;
-	int fd, r = 0;
-
-	if (!pick(ips, len, &to))
-		return -EADDRNOTAVAIL;
-	sa_len = endpoint_to_sockaddr(&to, &sa);
-	fd = socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* Through the device, whatever the routes say. */
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, d->name, (socklen_t)strlen(d->name)) < 0 ||
-	    sendto(fd, "", 0, MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 static unsigned prefix_length(const struct endpoint *mask)
 {
 	unsigned bits = 0;

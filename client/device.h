@@ -30,9 +30,6 @@ struct device_changed {
 /* Makes n changes, at most DEVICE_CHANGES. That a keepalive goes from 0 to N makes WireGuard send to the peer at once. 0; or
  * -ETIMEDOUT or -EAGAIN if the device's daemon does not answer: the changes behind that were not tried. */
 int device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out);
-/* Makes WireGuard send to a peer without a keepalive: an empty packet to one of its allowed IPs, through the device. -EADDRNOTAVAIL:
- * it has none. */
-int device_poke(struct device *d, const struct wg_allowedip *ips, size_t len);
 /* The networks of the device's own addresses. Returns how many, at most cap. */
 size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t cap);
 bool device_is_up(const struct device *d); /* IFF_UP; true also if that cannot be told */

@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "output.h"
+#include "poke.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -28,6 +29,7 @@ struct sync {
 	json_t *json_changes, *json_problems; /* NULL: for people */
 	struct pending pending[DEVICE_CHANGES];
 	size_t pending_len;
+	struct poker poker;
 };
 
 static const char *peer_text(const struct session *s, size_t i)
@@ -101,10 +103,10 @@ static void say_change(const struct session *s, struct sync *y, size_t i, const 
 		    s->settings.dry_run ? " (not done: --dry-run)" : "");
 }
 
-static void poke(struct session *s, size_t i)
+static void poke(struct session *s, struct sync *y, size_t i)
 {
 	const struct wg_peer *peer = &s->dev.peers[i];
-	int r = device_poke(&s->device, s->dev.allowed + peer->allowed_off, peer->allowed_len);
+	int r = poke_send(&y->poker, peer->public_key, s->dev.allowed + peer->allowed_off, peer->allowed_len);
 
 	if (r < 0)
 		debug(NO_KICK, s->settings.device, peer_text(s, i), strerror(-r));
@@ -123,7 +125,7 @@ static void on_change(struct session *s, struct sync *y, const struct pending *p
 		say_change(s, y, p->peer, &p->to, p->plan.kick);
 	}
 	if (p->plan.kick == PLAN_PACKET)
-		poke(s, p->peer);
+		poke(s, y, p->peer);
 	else if (changed->kick < 0) /* the endpoint is set, and the next packet makes the handshake */
 		debug(NO_KICK, s->settings.device, peer_text(s, p->peer), strerror(-changed->kick));
 }
@@ -244,6 +246,7 @@ int sync_main(int argc, char *argv[])
 
 	settings_read(&s.settings, argc, argv, &usage);
 	session_start(&s);
+	poke_open(&y.poker, s.settings.device);
 	y.set = calloc(s.dev.peers_len + 1, sizeof(*y.set));
 	if (y.set == NULL)
 		die("out of memory");
@@ -261,6 +264,7 @@ int sync_main(int argc, char *argv[])
 	say_rest(&s, &y);
 	summarize(&s, &y, fresh);
 	session_end(&s);
+	poke_close(&y.poker);
 	free(y.set);
 	return y.problems > 0 ? EXIT_WRONG : EXIT_FINE;
 }

@@ -263,6 +263,9 @@ static const struct rule setter[] = {
     CALL_IF(socket, IS(0, AF_INET6), TYPE_IS(1, SOCK_DGRAM)),
     CALL_IF(setsockopt, IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY)),
     CALL_IF(ioctl, IS(1, SIOCGIFFLAGS)),
+    CALL_IF(setsockopt, IS(1, IPPROTO_IP), IS(2, IP_RECVERR)),
+    CALL_IF(setsockopt, IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR)),
+    CALL(signalfd4),
     END,
 };
 

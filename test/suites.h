@@ -41,6 +41,7 @@ Suite *suite_query(void);
 Suite *suite_answer(void);
 Suite *suite_ask(void);
 Suite *suite_device(void);
+Suite *suite_poke(void);
 Suite *suite_dns(void);
 Suite *suite_push(void);
 Suite *suite_hear(void);

@@ -17,7 +17,7 @@ int main(void)
 	    suite_wgdev_kernel, suite_conf, suite_records, suite_channel, suite_sandbox, suite_seccomp, suite_landlock, suite_links,
 	    suite_links_way, suite_ready,
 	    suite_zone, suite_zone_kept, suite_zone_records, suite_snapshot, suite_state, suite_source,
-	    suite_names, suite_snapshot_check, suite_lookup, suite_wire, suite_device, suite_record, suite_ranges, suite_cookie, suite_rrl,
+	    suite_names, suite_snapshot_check, suite_lookup, suite_wire, suite_device, suite_poke, suite_record, suite_ranges, suite_cookie, suite_rrl,
 	    suite_interest, suite_notify,
 	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_plan, suite_reply, suite_output, suite_settings,
 	    suite_push,
