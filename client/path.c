@@ -21,6 +21,17 @@ const char *path_state_word(enum path_state state)
 	return words[state];
 }
 
+const char *path_why_text(enum path_why why)
+{
+	static const char *const texts[] = {[PATH_WHY_NEW] = "it never worked", [PATH_WHY_SILENCE] = "nothing comes back",
+	    [PATH_WHY_ADDRESS] = "nothing comes back since our address or route changed",
+	    [PATH_WHY_MAPPING] = "nothing comes back since the registry sees us elsewhere",
+	    [PATH_WHY_ELSEWHERE] = "the registry sees it elsewhere",
+	    [PATH_WHY_CHANGED] = "nothing comes back since somebody changed it"};
+
+	return texts[why];
+}
+
 void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_t now_ms)
 {
 	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,

@@ -51,6 +51,8 @@ enum path_why {
 	PATH_WHY_CHANGED,   /* somebody else set its endpoint, or made the peer anew */
 };
 
+const char *path_why_text(enum path_why why); /* a clause for people */
+
 struct path {
 	uint8_t key[KEY_LEN];
 	enum path_state state;

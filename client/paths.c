@@ -313,6 +313,16 @@ const uint8_t *paths_key(const struct paths *ps, uint32_t number)
 	return number >= PATHS_OWN ? ps->key : ps->at[number]->path.key;
 }
 
+void paths_moved(struct paths *ps, int64_t now_ms)
+{
+	for (size_t i = 0; i < ps->own_len; i++) {
+		ps->own[i].at.family = AF_UNSPEC;
+		ps->own[i].ask_ms = now_ms + OWN_LATER_MS;
+	}
+	/* Through the registry the others learn where we are now: so it comes first. */
+	ps->turn = ps->own[0].peer != SIZE_MAX ? ps->own[0].peer : 0;
+}
+
 void paths_suspect(struct paths *ps, size_t number, enum path_why why, int64_t now_ms)
 {
 	if (number != SIZE_MAX) {
@@ -322,7 +332,6 @@ void paths_suspect(struct paths *ps, size_t number, enum path_why why, int64_t n
 	for (size_t i = 0; i < ps->len; i++)
 		if (paths_at(ps, i) != NULL)
 			path_suspect(&ps->at[i]->path, why, now_ms);
-	/* Through the registry the others learn where we are now. */
 	ps->turn = ps->own[0].peer != SIZE_MAX ? ps->own[0].peer : 0;
 }
 

@@ -91,6 +91,8 @@ void paths_answer(struct paths *ps, uint32_t number, enum lookup_status status, 
     int64_t now_ms);
 bool paths_is_open(const struct paths *ps, uint32_t number); /* is there such a look-up? */
 const uint8_t *paths_key(const struct paths *ps, uint32_t number); /* whose key a look-up is about */
+/* The way out of this host changed: what the registries knew of it counts no more. */
+void paths_moved(struct paths *ps, int64_t now_ms);
 /* SIZE_MAX: all paths. The registry's comes first. */
 void paths_suspect(struct paths *ps, size_t place, enum path_why why, int64_t now_ms);
 void paths_tell(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms);
