@@ -49,5 +49,6 @@ Suite *suite_plan(void);
 Suite *suite_reply(void);
 Suite *suite_output(void);
 Suite *suite_settings(void);
+Suite *suite_report(void);
 
 #endif

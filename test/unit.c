@@ -22,6 +22,7 @@ int main(void)
 	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_plan, suite_reply, suite_output, suite_settings,
 	    suite_push,
 	    suite_hear,
+	    suite_report,
 	};
 	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";
 	SRunner *runner = srunner_create(NULL);
