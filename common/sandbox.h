@@ -2,10 +2,10 @@
  *
  *     role       user                  capabilities    root directory    files
  *     observer   ObserverUser          CAP_NET_ADMIN   the host's        reads; writes below the state directory
- *     reader     ObserverUser          none            the host's        the same (an observer of files only)
+ *     reader     ObserverUser          none            the host's        the same (an observer of files only, or wgmeet status)
  *     worker     User                  none            empty             none
  *     binder     User                  CAP_NET_RAW     empty             none (binds sockets to devices)
- *     setter     as started            CAP_NET_ADMIN   the host's        reads
+ *     setter     as started            CAP_NET_ADMIN   the host's        reads; writes where its status socket is
  *     resolver   nobody                none            empty             none
  *
  * Those with the empty root have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no

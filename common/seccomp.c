@@ -266,6 +266,10 @@ static const struct rule setter[] = {
     CALL_IF(setsockopt, IS(1, IPPROTO_IP), IS(2, IP_RECVERR)),
     CALL_IF(setsockopt, IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR)),
     CALL(signalfd4),
+    /* who asks how it is, and that socket's end */
+    CALL(accept4),
+    CALL(unlink),
+    CALL(unlinkat),
     END,
 };
 

@@ -50,5 +50,6 @@ Suite *suite_reply(void);
 Suite *suite_output(void);
 Suite *suite_settings(void);
 Suite *suite_report(void);
+Suite *suite_reporter(void);
 
 #endif

@@ -289,6 +289,15 @@ static void serve_a_connection(void)
 	CHILD_CHECK(recv(client, buf, sizeof(buf), 0) < 0 && errno == ECONNRESET);
 }
 
+static void serve_who_asks(void)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	CHILD_CHECK(fd >= 0 && send(fd, "report", 6, MSG_NOSIGNAL) == 6);
+	CHILD_CHECK(close(fd) == 0);
+	CHILD_CHECK(unlink("/nowhere/status") < 0 && errno != ENOSYS);
+}
+
 static void map_a_snapshot(void)
 {
 	struct stat st;
@@ -416,7 +425,7 @@ static const struct attempt attempts[] = {
     {"socket", socket_alg, 0},
     {"socket", socket_netfilter, 0},
     {"setsockopt", set_ttl, 0},
-    {"unlinkat", call_unlinkat, O},
+    {"unlinkat", call_unlinkat, O | S},
     {"bind", call_bind, O | S | R},
     {"connect", call_connect, O | S | R},
     {"openat", call_openat, O | S | R | SANITIZED}, /* which finds none, see below */
@@ -443,7 +452,7 @@ static const struct {
 } duties[] = {
     {serve_datagrams, W},    {serve_a_connection, W}, {map_a_snapshot, W},   {take_a_message, B},
     {use_the_heap, O | S | R}, {read_a_file, O | S},  {make_a_snapshot, O},  {wait_for_signals, O},
-    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S},
+    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S}, {serve_who_asks, S},
 };
 
 static enum sandbox_role role_now;

@@ -23,6 +23,7 @@ int main(void)
 	    suite_push,
 	    suite_hear,
 	    suite_report,
+	    suite_reporter,
 	};
 	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";
 	SRunner *runner = srunner_create(NULL);
