@@ -65,6 +65,8 @@ static const struct conf_option options[] = {
     {CLIENT("Verbose", "verbose", NULL, "say what is looked at, too", conf_parse_bool, verbose)},
 };
 
+#define WHICH_ZONE "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf"
+
 #define OPTIONS_LEN (sizeof(options) / sizeof(*options))
 
 static struct conf_target *begin(const char *section, void *data)
@@ -73,13 +75,14 @@ static struct conf_target *begin(const char *section, void *data)
 	return data;
 }
 
-enum { OPT_FORCE = 1, OPT_DRY_RUN, OPT_JSON, OPT_HELP, OPT_TABLE = 256 };
+enum { OPT_FORCE = 1, OPT_DRY_RUN, OPT_JSON, OPT_WATCH, OPT_HELP, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"json", no_argument, NULL, OPT_JSON},
     {"force", no_argument, NULL, OPT_FORCE},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"watch", no_argument, NULL, OPT_WATCH},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
 };
@@ -92,6 +95,8 @@ _Noreturn static void help(const struct conf *c, const struct settings_usage *us
 	if (usage->changes_device)
 		printf("  --force                            also where a tunnel works\n"
 		       "  --dry-run                          say what would be done, and do nothing\n");
+	if (usage->watches)
+		printf("  --watch                            stay, and say it again whenever it changes\n");
 	conf_help(c);
 	exit(EXIT_FINE);
 }
@@ -110,6 +115,10 @@ static const char *read_argv(struct conf *c, struct settings *settings, int argc
 			settings->json = true;
 		} else if ((opt == OPT_FORCE || opt == OPT_DRY_RUN) && !usage->changes_device) {
 			die_usage("--force and --dry-run are for wgmeet sync");
+		} else if (opt == OPT_WATCH && !usage->watches) {
+			die_usage("--watch is for wgmeet status");
+		} else if (opt == OPT_WATCH) {
+			settings->watch = true;
 		} else if (opt == OPT_FORCE) {
 			settings->force = true;
 		} else if (opt == OPT_DRY_RUN) {
@@ -179,9 +188,8 @@ unsigned settings_reread(struct settings *settings, int argc, char *argv[], cons
 	file = read_argv(&c, settings, argc, argv, usage);
 	read_operands(settings, argc, argv, usage);
 	read_file(&c, settings, file);
-	if (c.errors == 0 && settings->zone.len == 0)
-		conf_wrong(&c, 0, "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf",
-		    settings->device[0] != '\0' ? settings->device : "DEVICE");
+	if (c.errors == 0 && settings->zone.len == 0 && !usage->may_lack_zone)
+		conf_wrong(&c, 0, WHICH_ZONE, settings->device[0] != '\0' ? settings->device : "DEVICE");
 	return c.errors;
 }
 
@@ -199,4 +207,10 @@ bool settings_has_server(const struct server_list *list, const struct endpoint *
 		if (endpoint_equal(&list->at[i], ep))
 			return true;
 	return false;
+}
+
+void settings_need_zone(const struct settings *settings)
+{
+	if (settings->zone.len == 0)
+		die_usage(WHICH_ZONE, settings->device);
 }

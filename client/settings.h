@@ -28,7 +28,7 @@ struct settings {
 	uint32_t keepalive_s;       /* 0: the peers keep theirs */
 	uint32_t fwmark;            /* of the resolver's packets; 0: none */
 	uint32_t notify_port;       /* where wgmeet run hears NOTIFY; 0: nowhere */
-	bool force, dry_run, json, verbose;
+	bool force, dry_run, json, watch, verbose;
 };
 
 /* What a verb takes on the command line. */
@@ -37,6 +37,8 @@ struct settings_usage {
 	bool has_subject;    /* a KEY or NAME comes before the device */
 	bool needs_device;   /* it has no use without one */
 	bool changes_device; /* it takes --force and --dry-run */
+	bool watches;        /* it takes --watch */
+	bool may_lack_zone;  /* it may find that it needs none; else it calls settings_need_zone() */
 };
 
 /* argv[0] is the verb. What is wrong is said, all of it, and ends the program with EXIT_USAGE; --help ends it with
@@ -45,6 +47,10 @@ void settings_read(struct settings *settings, int argc, char *argv[], const stru
 
 /* Address and port. */
 bool settings_has_server(const struct server_list *list, const struct endpoint *ep);
+
+/* Ends the program with EXIT_USAGE if there is no zone. */
+void settings_need_zone(const struct settings *settings);
+
 /* The same again, for the file may have changed: what is wrong in it is said, and counted. 0: `settings` may be used. */
 unsigned settings_reread(struct settings *settings, int argc, char *argv[], const struct settings_usage *usage);
 

@@ -18,7 +18,8 @@
 
 static const struct settings_usage sync_like = {.text = "wgmeet sync DEVICE [OPTION...]", .needs_device = true,
     .changes_device = true};
-static const struct settings_usage status_like = {.text = "wgmeet status DEVICE [OPTION...]", .needs_device = true};
+static const struct settings_usage status_like = {.text = "wgmeet status DEVICE [OPTION...]", .needs_device = true,
+    .watches = true, .may_lack_zone = true};
 static const struct settings_usage browse_like = {.text = "wgmeet browse [DEVICE] [OPTION...]"};
 static const struct settings_usage lookup_like = {.text = "wgmeet lookup KEY|NAME [DEVICE] [OPTION...]", .has_subject = true};
 
@@ -537,6 +538,47 @@ START_TEST(only_what_changes_a_device_takes_force_and_dry_run)
 }
 END_TEST
 
+START_TEST(only_status_watches)
+{
+	static const struct settings_usage *const others[] = {&sync_like, &browse_like, &lookup_like};
+
+	for (size_t i = 0; i < COUNT(others); i++) {
+		is_wrong(others[i], "somebody --zone wg.example.com --watch", "--watch is for wgmeet status");
+		ck_assert(!is_fine(others[i], "somebody --zone wg.example.com")->watch);
+	}
+	ck_assert(is_fine(&status_like, "wgtest9 --watch")->watch);
+	ck_assert(!is_fine(&status_like, "wgtest9")->watch);
+	ck_assert_int_eq(read_line(&status_like, "--help"), EXIT_FINE);
+	ck_assert_ptr_nonnull(strstr(said, "--watch"));
+	ck_assert_int_eq(read_line(&sync_like, "--help"), EXIT_FINE);
+	ck_assert_ptr_null(strstr(said, "--watch"));
+}
+END_TEST
+
+static void need_zone(void *arg)
+{
+	struct settings s = {.device = "wgtest9"};
+
+	s.zone = util_name(arg);
+	if (strcmp(arg, ".") == 0)
+		s.zone.len = 0;
+	settings_need_zone(&s);
+}
+
+START_TEST(status_may_lack_a_zone_until_it_needs_one)
+{
+	int status;
+
+	ck_assert_uint_eq(is_fine(&status_like, "wgtest9")->zone.len, 0);
+	ck_assert(zone_is(is_fine(&status_like, "wgtest9 --zone wg.example.com"), "wg.example.com"));
+	is_wrong(&sync_like, "wgtest9", "which zone?");
+	status = util_child(need_zone, (void *)".", said, sizeof(said));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE);
+	ck_assert_ptr_nonnull(strstr(said, "which zone? Give --zone, or Zone = in /etc/wgmeet/wgtest9.conf"));
+	ck_assert_int_eq(util_child(need_zone, (void *)"wg.example.com", said, sizeof(said)), 0);
+}
+END_TEST
+
 START_TEST(help_has_every_option_that_the_verb_takes)
 {
 	static const char *const options[] = {"--config", "--json", "--zone", "--server", "--keepalive", "--fwmark",
@@ -576,6 +618,8 @@ Suite *suite_settings(void)
 	tcase_add_test(t, a_user_s_name_may_have_63_octets);
 	tcase_add_loop_test(t, a_mark_is_one_of_wg, 0, (int)COUNT(marks));
 	tcase_add_test(t, only_what_changes_a_device_takes_force_and_dry_run);
+	tcase_add_test(t, only_status_watches);
+	tcase_add_test(t, status_may_lack_a_zone_until_it_needs_one);
 	tcase_add_test(t, help_has_every_option_that_the_verb_takes);
 	suite_add_tcase(s, w);
 	tcase_add_checked_fixture(w, setup, teardown);
