@@ -85,6 +85,10 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+# It is the client's other half of status.
+$(BUILD)/test/e2e/teller.o: INCLUDE = -iquote client -iquote common
+$(BUILD)/test/teller: $(patsubst %,$(BUILD)/client/%.o,reporter report path paths)
+
 # What the benchmark of the client is helped by.
 BENCH_CLIENT := $(addprefix $(BUILD)/test/,delay client_device client_time)
 

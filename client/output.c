@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,10 +139,20 @@ void output_json(json_t *root)
 	output_end();
 }
 
+static bool watched;
+
+void output_watch(void)
+{
+	watched = true;
+}
+
 void output_end(void)
 {
-	if (fflush(stdout) != 0)
-		die("standard output");
+	if (fflush(stdout) == 0)
+		return;
+	if (watched && errno == EPIPE)
+		_exit(EXIT_FINE);
+	die("standard output");
 }
 
 /* ---- a long array ---- */
@@ -150,12 +161,15 @@ static bool array_is_empty;
 
 void output_array_begin(json_t *head, const char *field)
 {
-	char *text = head != NULL ? json_dumps(head, JSON_INDENT(2)) : NULL;
+	char *text = head != NULL ? json_dumps(head, watched ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
 
 	if (text == NULL)
 		diex("cannot print the JSON");
 	/* Without its last line, which is the brace. */
-	printf("%.*s,\n  \"%s\": [", (int)strlen(text) - 2, text, field);
+	if (watched)
+		printf("%.*s,\"%s\":[", (int)strlen(text) - 1, text, field);
+	else
+		printf("%.*s,\n  \"%s\": [", (int)strlen(text) - 2, text, field);
 	free(text);
 	json_decref(head);
 	array_is_empty = true;
@@ -175,15 +189,16 @@ static int put_indented(const char *text, size_t len, void *data)
 
 void output_array_add(json_t *element)
 {
-	fputs(array_is_empty ? "\n    " : ",\n    ", stdout);
+	fputs(array_is_empty ? "" : ",", stdout);
+	fputs(watched ? "" : "\n    ", stdout);
 	array_is_empty = false;
-	if (element == NULL || json_dump_callback(element, put_indented, NULL, JSON_INDENT(2)) < 0)
+	if (element == NULL || json_dump_callback(element, put_indented, NULL, watched ? JSON_COMPACT : JSON_INDENT(2)) < 0)
 		diex("cannot print the JSON");
 	json_decref(element);
 }
 
 void output_array_end(void)
 {
-	puts(array_is_empty ? "]\n}" : "\n  ]\n}");
+	puts(watched ? "]}" : array_is_empty ? "]\n}" : "\n  ]\n}");
 	output_end();
 }

@@ -33,6 +33,8 @@ json_t *output_dns(const struct lookup_result *result);
 /* Prints and frees it. Dies if memory or the output is short. */
 void output_json(json_t *root);
 void output_end(void); /* flushes */
+/* Of a verb that goes on printing: each object is one line, and that nobody reads any more is a good end of the program. */
+void output_watch(void);
 
 /* The same for an object whose last field is an array that may be long, element by element: not all of it is in memory at
  * once. `head` has the other fields, of which there must be one. */

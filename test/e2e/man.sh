@@ -71,19 +71,23 @@ json() {
 
 # Verbs, from the table's help.
 verbs=$("$BUILD/wgmeet" --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
-same "verbs that are found" 5 "$(wc -w <<<"$verbs")"
+same "verbs that are found" "$(grep -c '^ *{"[a-z]*", [a-z]*_main,' client/main.c)" "$(wc -w <<<"$verbs")"
 for verb in $verbs; do
 	matches "wgmeet.8: wgmeet $verb is in the synopsis" "^ *wgmeet $verb " "$(sed '/^DESCRIPTION/,$d' "$dir/wgmeet.8")"
 	check "wgmeet.8 has a section on wgmeet $verb" grep -q "^   wgmeet $verb\$" "$dir/wgmeet.8"
 	matches "with an example" "\\$ wgmeet $verb " "$(section "$verb" | grep -F "\$ wgmeet $verb ")"
 	check "and what that prints" test -n "$(section "$verb" | grep -FA1 "\$ wgmeet $verb " | sed 1d)"
-	check "and one of its JSON" test -n "$(section "$verb" | json)"
-	check "and the fields of its JSON" grep -Eq "^   Of ([a-z]+ and )?$verb( |\$)" "$dir/wgmeet.8"
+	if [ "$verb" != run ]; then # which says nothing to programs: status does
+		check "and one of its JSON" test -n "$(section "$verb" | json)"
+		check "and the fields of its JSON" grep -Eq "^   Of ([a-z]+ and )?$verb( |\$)" "$dir/wgmeet.8"
+	fi
 	matches "and its exit status" "^ +$verb( |\$)" "$(sed '1,/^EXIT STATUS/d; /^[A-Z]/,$d' "$dir/wgmeet.8")"
 	for option in $(long_options "$BUILD/wgmeet" "$verb"); do
 		check "wgmeet.8 has --$option of wgmeet $verb" has_option wgmeet.8 "$option"
 	done
-	[ -n "$(command -v jq)" ] || continue
+	if [ -z "$(command -v jq)" ] || [ "$verb" = run ]; then
+		continue
+	fi
 	check "its JSON is JSON" jq -e . <<<"$(section "$verb" | json)"
 	for field in $(section "$verb" | json | jq -r '[paths | .[] | strings] | unique | .[]'); do
 		check "its field $field is explained" grep -Eq "^     $field, (string|integer|boolean|object|array)" "$dir/wgmeet.8"
@@ -95,6 +99,13 @@ words=$(sed -nE 's/^[[:space:]]*\[LOOKUP_[A-Z_]*\] = \{"([a-z-]+)".*/\1/p' clien
 same "status words found in client/" "$(grep -c '^[[:space:]]*\[LOOKUP_' client/reply.c)" "$(grep -c . <<<"$words")"
 for word in $words; do
 	check "wgmeet.8 has the status word $word" grep -Eq "^     $word( |\$)" "$dir/wgmeet.8"
+done
+
+# The states of a path.
+words=$(sed -nE '/^const char \*path_state_word/,/^}/p' client/path.c | grep -oE '"[a-z]+"' | tr -d '"')
+same "states found in client/" 5 "$(grep -c . <<<"$words")"
+for word in $words; do
+	matches "wgmeet.8 has the state $word" "^ +$word +[A-Z]" "$(section run)"
 done
 
 # What wgmeet name prints needs neither a device nor a network.

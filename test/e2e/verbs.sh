@@ -4,16 +4,16 @@
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034,SC2154,SC2317
 
 . "$(dirname "$0")/e2e.bash" || exit 1
+. "$(dirname "$0")/json.bash" || exit 1
 e2e_enter "$@"
-command -v jq >/dev/null || e2e_skip "not installed: jq"
 
-# The schemas: exactly these keys, with exactly these types, "a|b" for either. Alternatives of objects are in {"either": [...]}.
+# The schemas, as for fits.
 dns='{"either": [{"status": "string"},
 	{"status": "string", "endpoint": "string", "name": "string", "ttl": "number", "allowed_ips": ["string"]}]}'
 schema_sync='{"device": "string", "zone": "string", "dry_run": "boolean", "working": "number", "not_in_zone": "number",
 	"changes": [{"public_key": "string", "from": "string|null", "to": "string", "kick": "string"}],
 	"problems": [{"public_key": "string", "status": "string", "text": "string"}]}'
-schema_status='{"device": "string", "zone": "string", "peers": [{"public_key": "string", "endpoint": "string|null",
+schema_status='{"device": "string", "zone": "string", "daemon": "boolean", "peers": [{"public_key": "string", "endpoint": "string|null",
 	"dns": '$dns', "latest_handshake": "number", "rx_bytes": "number", "tx_bytes": "number",
 	"persistent_keepalive": "number", "action": "string", "reason": "string"}]}'
 # Without a device.
@@ -24,27 +24,6 @@ schema_peers='{"zone": "string", "status": "string", "peers": [{"either": [
 schema_peers_device=${schema_peers//'"public_key"'/'"on_device": "boolean", "public_key"'}
 schema_name='{"public_key": "string", "name": "string", "padded_name": "string"}'
 schema_name_only='{"name": "string"}'
-
-# fits SCHEMA FILE
-fits() {
-	jq -en --argjson schema "$1" --slurpfile doc "$2" '
-		def fits($s):
-			. as $v | ($s | type) as $t |
-			if $t == "object" and $s.either then any($s.either[]; . as $e | $v | fits($e))
-			elif $t == "object" then
-				($v | type) == "object" and ($v | keys) == ($s | keys) and
-				all($s | keys[]; . as $k | $v[$k] | fits($s[$k]))
-			elif $t == "array" then ($v | type) == "array" and all($v[]; fits($s[0]))
-			else $v | type as $is | $s | split("|") | index($is) != null end;
-		($doc | length) == 1 and ($doc[0] | fits($schema))' && return
-	cat "$2"
-	return 1
-}
-
-# json_is DESCRIPTION FILTER EXPECTED - of the document in $LAB/out, in one line.
-json_is() {
-	same "$1" "$3" "$(jq -c "$2" "$LAB/out" 2>&1)"
-}
 
 # Keys that are easily made, in this order on the device: wireguard-go has none.
 key() { # NAME
@@ -200,7 +179,7 @@ done
 run status wgone --json
 same "status --json: exit status" 0 $status
 check "status --json: the schema" fits "$schema_status" "$LAB/out"
-json_is "status --json: device and zone" '[.device, .zone, (.peers | length)]' "[\"wgone\",\"$ZONE\",5]"
+json_is "status --json: device and zone" '[.device, .zone, .daemon, (.peers | length)]' "[\"wgone\",\"$ZONE\",false,5]"
 same "status --json: alice" "set-endpoint: it has no endpoint yet" "$(reason_of alice)"
 same "status --json: bob" "kick: it has this endpoint, but never had a handshake" "$(reason_of bob)"
 same "status --json: carol" "set-endpoint: DNS has another endpoint" "$(reason_of carol)"
@@ -392,9 +371,14 @@ refused 'neither a public key nor a name' lookup a..b wgone
 refused 'which zone.*wgother\.conf' sync wgother
 refused 'which zone' name "$(key bob)"
 refused 'what is that' status wgone wgtwo
+refused 'which zone.*wgother\.conf' status wgother
 for verb in status browse "lookup x" "name x"; do
 	# shellcheck disable=SC2086 # two words
 	refused 'for wgmeet sync' $verb wgone --dry-run
+done
+for verb in sync browse "lookup x" "name x"; do
+	# shellcheck disable=SC2086 # two words
+	refused 'for wgmeet status' $verb wgone --watch
 done
 
 # ---- colours ----
