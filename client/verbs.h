@@ -6,6 +6,7 @@ struct lookup;
 struct settings;
 
 int sync_main(int argc, char *argv[]);
+int run_main(int argc, char *argv[]);
 int status_main(int argc, char *argv[]);
 int browse_main(int argc, char *argv[]);
 int lookup_main(int argc, char *argv[]);

@@ -1,0 +1,260 @@
+#include "running.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+
+#define NETWORKS 16 /* of the device's own that count */
+#define COST     10 /* a dump has at most a tenth of the time */
+
+int64_t running_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static const char *name_of(const struct path *p)
+{
+	static char text[KEY_BASE64 + 1];
+
+	return key_text(p->key, text);
+}
+
+/* ---- the log: one line for each path that is won or lost ---- */
+
+static bool is_up(enum path_state state)
+{
+	return state == PATH_DIRECT || state == PATH_PROBED;
+}
+
+static void say_state(struct run *r, size_t place)
+{
+	const struct path *p = paths_at(&r->paths, place);
+	enum path_state before = r->said[place], now = p != NULL ? p->state : PATH_LOOKING;
+	char ep[ENDPOINT_TEXT];
+
+	r->said[place] = now;
+	if (p == NULL || before == now)
+		return;
+	reporter_changed(&r->reporter);
+	if (is_up(now) && !is_up(before))
+		info("%s: %s: direct, at %s", r->settings.device, name_of(p), endpoint_to_text(&p->endpoint, ep));
+	else if (is_up(before) && !is_up(now) && now != PATH_IDLE)
+		info("%s: %s: %s: looking for it", r->settings.device, name_of(p), path_why_text(p->why));
+	else
+		debug("%s: %s: %s", r->settings.device, name_of(p), path_state_word(now));
+}
+
+static void say_states(struct run *r)
+{
+	if (r->said_len < r->paths.len) {
+		enum path_state *said = reallocarray(r->said, r->paths.cap, sizeof(*said));
+
+		if (said == NULL)
+			die("out of memory");
+		for (size_t i = r->said_len; i < r->paths.cap; i++) /* how it is found is no news */
+			said[i] = paths_at(&r->paths, i) != NULL ? paths_at(&r->paths, i)->state : PATH_LOOKING;
+		r->said = said;
+		r->said_len = r->paths.cap;
+	}
+	for (size_t i = 0; i < r->paths.len; i++)
+		say_state(r, i);
+}
+
+/* ---- the device ---- */
+
+void running_hear(struct run *r)
+{
+	uint16_t port = r->ifindex != 0 ? (uint16_t)r->settings.notify_port : 0;
+	int e = resolver_listen(&r->resolver, r->settings.device, port);
+
+	r->daemon.port = e == 0 ? port : 0;
+	if (e < 0 && e != -ENODEV)
+		warnx("%s: cannot listen for the registry's news on port %u (%s): it is asked at intervals instead; another port goes with "
+		      "NotifyPort =, here and there", r->settings.device, r->settings.notify_port, strerror(-e));
+}
+
+/* Made anew the device has another number, and what listens on the old one hears nothing. */
+static void follow(struct run *r, unsigned ifindex)
+{
+	if (ifindex == r->ifindex)
+		return;
+	r->ifindex = ifindex;
+	poke_close(&r->poker);
+	running_hear(r);
+}
+
+/* Once for each kind of trouble. */
+static void say_look(struct run *r, int e)
+{
+	if (e == r->looked)
+		return;
+	if (e == 0 && r->looked < 0)
+		info("%s: the device is there, with %zu peers", r->settings.device, r->dev.peers_len);
+	else if (e == -ETIMEDOUT || e == -EAGAIN)
+		warnx("%s: the device's daemon does not answer: is it stopped?", r->settings.device);
+	else if (e < 0 && e != -EINTR)
+		info("%s: there is no such WireGuard device (%s): waiting for it", r->settings.device, strerror(-e));
+	r->looked = e;
+}
+
+void running_look(struct run *r)
+{
+	int64_t begun = running_now_ms();
+	int e = device_look(&r->device, &r->dev);
+
+	if (e < 0 && !device_may_come(e))
+		device_die(&r->device, e);
+	say_look(r, e);
+	if (e == 0)
+		e = paths_see(&r->paths, &r->dev, running_now_ms(), (uint64_t)time(NULL));
+	else
+		r->paths.dumped_ms = running_now_ms();
+	if (e == -ENODEV || e == -ENOENT || e == -ECONNREFUSED) {
+		paths_forget(&r->paths);
+		follow(r, 0);
+	} else if (e == 0) {
+		follow(r, if_nametoindex(r->settings.device));
+		e = ways_follow(&r->ways, r->links, r->settings.fwmark, &r->paths);
+	}
+	if (e == -ENOMEM)
+		warnx("%s: out of memory", r->settings.device);
+	r->tunnel_known = false;
+	r->dump_least_ms = running_now_ms() + COST * (running_now_ms() - begun);
+	say_states(r);
+}
+
+static bool is_in_tunnel(struct run *r, const struct endpoint *ep)
+{
+	struct wg_allowedip own[NETWORKS];
+
+	if (!r->tunnel_known) {
+		plan_tunnel_free(&r->tunnel);
+		if (plan_tunnel_build(&r->dev, own, device_networks(&r->device, own, NETWORKS), &r->tunnel) < 0)
+			die("out of memory");
+		r->tunnel_known = true;
+	}
+	return plan_tunnel_has(&r->tunnel, ep);
+}
+
+/* A packet of data where there is an address for it, else an empty one. */
+static void send_something(struct run *r, const struct path *p)
+{
+	const struct wg_peer *peer = wgdev_find_peer(&r->dev, p->key);
+	struct wg_change change = {.keepalive_s = r->settings.keepalive_s != 0 ? (uint16_t)r->settings.keepalive_s : p->keepalive_s};
+	struct device_changed changed;
+	int e = peer != NULL ? poke_send(&r->poker, p->key, r->dev.allowed + peer->allowed_off, peer->allowed_len) : -ESRCH;
+
+	if (e < 0 && e != -ESRCH && change.keepalive_s != 0) {
+		memcpy(change.public_key, p->key, KEY_LEN);
+		e = device_change(&r->device, &change, 1, &changed);
+	}
+	if (e < 0)
+		debug("%s: %s: cannot send anything: %s", r->settings.device, name_of(p), strerror(-e));
+}
+
+static void move(struct run *r, const struct path *p, const struct endpoint *to)
+{
+	struct wg_change change = {.endpoint = *to};
+	struct device_changed changed = {0};
+	char ep[ENDPOINT_TEXT];
+	int e;
+
+	memcpy(change.public_key, p->key, KEY_LEN);
+	if (r->settings.keepalive_s != 0 && r->settings.keepalive_s != p->keepalive_s)
+		change.keepalive_s = (uint16_t)r->settings.keepalive_s;
+	e = device_change(&r->device, &change, 1, &changed);
+	if (e == 0)
+		e = changed.set;
+	if (e < 0)
+		warnx("%s: %s: cannot set the endpoint: %s", r->settings.device, name_of(p), strerror(-e));
+	else
+		info("%s: %s: trying %s", r->settings.device, name_of(p), endpoint_to_text(to, ep));
+}
+
+/* ---- the resolver ---- */
+
+static bool post(struct run *r)
+{
+	int e = resolver_post(&r->resolver, &r->held);
+
+	if (e < 0 && e != -EAGAIN)
+		diex("the resolver is gone");
+	r->is_held = e == -EAGAIN;
+	return !r->is_held;
+}
+
+static void ask(struct run *r, const struct paths_act *act)
+{
+	r->held = (struct lookup){.number = act->number, .kind = LOOKUP_KEY, .server = act->server};
+	memcpy(r->held.key, paths_key(&r->paths, act->number), KEY_LEN);
+	post(r);
+}
+
+void running_take(struct run *r)
+{
+	struct lookup_result result;
+	struct push push;
+	int e;
+
+	while ((e = resolver_take(&r->resolver, &result)) > 0) {
+		enum lookup_status status = (enum lookup_status)result.status;
+
+		if (!paths_is_open(&r->paths, result.number))
+			diex("the resolver says what it was not asked: this is a bug");
+		if (status == LOOKUP_FOUND && is_in_tunnel(r, &result.endpoint))
+			status = LOOKUP_IN_TUNNEL;
+		paths_answer(&r->paths, result.number, status, &result.endpoint, result.ttl_s, running_now_ms());
+		reporter_changed(&r->reporter);
+	}
+	while (e != 0 && (e = resolver_take_push(&r->resolver, &push)) > 0) {
+		char key[KEY_BASE64 + 1];
+
+		debug("%s: the registry has something new of %s", r->settings.device, key_text(push.key, key));
+		r->daemon.told_ms = running_now_ms();
+		paths_tell(&r->paths, push.key, running_now_ms());
+	}
+	if (e == 0 || !resolver_serve(&r->resolver))
+		diex("the resolver is gone");
+}
+
+void running_take_echoes(struct run *r)
+{
+	uint8_t key[KEY_LEN];
+
+	while (poke_take(&r->poker, key))
+		paths_echo(&r->paths, key, running_now_ms());
+}
+
+void running_renew(struct run *r)
+{
+	if (resolver_renew(&r->resolver) < 0)
+		diex("the resolver is gone");
+}
+
+/* ---- what is due ---- */
+
+void running_act(struct run *r)
+{
+	struct paths_act a;
+
+	if (r->is_held && !post(r))
+		return;
+	/* A reload waits until no look-up is open. */
+	while (!r->reload && !r->is_held && paths_next(&r->paths, running_now_ms(), &a)) {
+		const struct path *p = a.act.what == PATH_DO_ASK ? NULL : paths_at(&r->paths, a.number);
+
+		if (a.act.what == PATH_DO_ASK)
+			ask(r, &a);
+		if (a.act.what == PATH_DO_MOVE)
+			move(r, p, &a.act.to);
+		if (p != NULL)
+			send_something(r, p);
+	}
+	say_states(r);
+}
