@@ -241,7 +241,7 @@ A setter that is uid 0 is root to other programs that it asks over their sockets
 Who takes it over is as good as root.
 	- a weakness
 Where the device is the kernel's, let wgmeet have a user of its own, with CAP_NET_ADMIN.
-	e2e/units.sh: the unit's command with the unit's powers
+	e2e/units.sh: wgmeet-sync@'s command with its powers
 The resolver is started before the device is read.
 	takeover: resolver: has no secret key
 What it says is judged again by the setter: an endpoint where no peer can be, or inside the tunnel, is not set.

@@ -20,12 +20,14 @@ line_of() {
 	sed -nE "s/^    ($1)\$/\\1/p" "$contrib/README"
 }
 
-mkdir -p "$LAB/units/wgmeetd.service.d"
-for unit in wgmeet-sync@.service wgmeet-sync@.timer wgmeetd.service wgmeetd-userspace.conf; do
+mkdir -p "$LAB/units"
+for unit in wgmeet@.service wgmeet-sync@.service wgmeet-sync@.timer wgmeet-userspace.conf wgmeetd.service \
+	wgmeetd-userspace.conf; do
 	sed "s|$program|$BIN/wgmeet|; s|$server_program|$BIN/wgmeetd|" "$contrib/$unit" >"$LAB/units/$unit"
 done
-same "the units name the program as make install does" "$program sync %I" \
-	"$(sed -n 's/^ExecStart=//p' "$contrib/wgmeet-sync@.service")"
+same "the units name the program as make install does" "$program run %i" \
+	"$(sed -n 's/^ExecStart=//p' "$contrib/wgmeet@.service")"
+same "all of them" "$program sync %i" "$(sed -n 's/^ExecStart=//p' "$contrib/wgmeet-sync@.service")"
 same "and wgmeetd's, too" "$server_program" "$(sed -n 's/^ExecStart=//p' "$contrib/wgmeetd.service")"
 
 # ---- systemd's judgement ----
@@ -44,6 +46,22 @@ exposed() {
 	else
 		echo "# systemd-analyze security says nothing here"
 	fi
+}
+
+# Of what it says, that which is about these.
+verify() {
+	(cd "$LAB/units" && analyze verify --man=no ./wgmeet@wg0.service ./wgmeet-sync@wg0.service ./wgmeet-sync@wg0.timer \
+		./wgmeetd.service | grep wgmeet)
+}
+
+# drop_in FILE UNIT... - as the README has it.
+drop_in() {
+	local unit
+
+	for unit in "${@:2}"; do
+		mkdir "$LAB/units/$unit.d"
+		cp "$LAB/units/$1" "$LAB/units/$unit.d/"
+	done
 }
 
 # expand WORD... - the system calls of a SystemCallFilter=.
@@ -84,15 +102,17 @@ with_filter() {
 }
 
 if command -v systemd-analyze >/dev/null; then
-	# Of what it says, that which is about these.
-	cp "$LAB/units/wgmeetd-userspace.conf" "$LAB/units/wgmeetd.service.d/"
-	said=$(cd "$LAB/units" && analyze verify --man=no ./wgmeet-sync@wg0.service ./wgmeet-sync@wg0.timer ./wgmeetd.service |
-		grep wgmeet)
+	said=$(verify)
 	same "systemd-analyze verify has nothing to say" "" "$said"
-	exposed wgmeet-sync wgmeet-sync@.service 1.9
-	exposed "wgmeetd for a userspace device" wgmeetd.service 2.5
-	rm -r "$LAB/units/wgmeetd.service.d"
+	exposed "wgmeet run" wgmeet@.service 1.8
+	exposed "wgmeet sync" wgmeet-sync@.service 1.8
 	exposed wgmeetd wgmeetd.service 2.0
+	drop_in wgmeet-userspace.conf wgmeet@.service wgmeet-sync@.service
+	drop_in wgmeetd-userspace.conf wgmeetd.service
+	same "nor has it to the drop-ins for userspace devices" "" "$(verify)"
+	for unit in wgmeet@.service wgmeet-sync@.service wgmeetd.service; do
+		exposed "$unit for a userspace device" "$unit" 2.5
+	done
 elif [ "${CI:-}" = true ]; then
 	not_ok "systemd-analyze is there"
 else
@@ -160,30 +180,90 @@ done
 lab_start mock one "$BIN/mock" 127.0.0.1 53 0 good
 must lab_wait 3 grep -qs ready "$LAB/mock.log"
 
-# The unit's own command, with the unit's powers: a user who is nobody, CAP_NET_ADMIN, some system calls, and nothing else.
-same "the unit has one capability" "CAP_NET_ADMIN CAP_NET_ADMIN" \
-	"$(setting AmbientCapabilities) $(setting CapabilityBoundingSet)"
-same "and no root" "yes" "$(setting DynamicUser)"
+# The units' own commands, with the units' powers: a user who is nobody, CAP_NET_ADMIN, some system calls, and nothing else.
+for unit in wgmeet@.service wgmeet-sync@.service; do
+	same "$unit has one capability" "CAP_NET_ADMIN CAP_NET_ADMIN" \
+		"$(setting AmbientCapabilities $unit) $(setting CapabilityBoundingSet $unit)"
+	same "$unit: and no root" "yes" "$(setting DynamicUser $unit)"
+	cat "$LAB/units/$unit" "$LAB/units/wgmeet-userspace.conf" >"$LAB/units/userspace-$unit"
+done
 
 # with_powers UNIT USER - sets `powers` to what starts a command as the unit does.
 with_powers() {
-	local capabilities ambient
+	local capabilities
 
-	capabilities=-all$(setting CapabilityBoundingSet "$1" | sed 's/\(^\| \)CAP_/,+/g' | tr '[:upper:]' '[:lower:]')
+	capabilities=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$LAB/units/$1" | tr '\n' ' ' |
+		sed 's/ $//; s/\(^\| \)CAP_/,+/g' | tr '[:upper:]' '[:lower:]')
 	powers=(setpriv --reuid="$2" --regid="$2" --clear-groups --bounding-set="$capabilities" --inh-caps="$capabilities"
 		--ambient-caps="$capabilities" --no-new-privs --)
 }
 
-command=$(setting ExecStart)
-with_powers wgmeet-sync@.service $WORKER_UID
+# A userspace device is root's.
 if [ "$WG_IMPL" = kernel ]; then
-	# shellcheck disable=SC2086 # words
-	with_filter wgmeet-sync@.service ${command//%I/wg0}
-	works "the unit's command with the unit's powers" "${powers[@]}" "${confined[@]}"
+	prefix='' user=$WORKER_UID
 else
-	echo "# a userspace device is root's, and not for the unit: its powers are tried on a look-up alone"
+	prefix=userspace- user=0
+	with_powers wgmeet-sync@.service $WORKER_UID
 	with_filter wgmeet-sync@.service "$BIN/wgmeet" lookup "$peer" -c /etc/wgmeet/wg0.conf
-	check "a look-up with the unit's powers" lab_in one "${powers[@]}" "${confined[@]}"
+	check "a look-up with the powers for a kernel's device" lab_in one "${powers[@]}" "${confined[@]}"
+fi
+
+command=$(setting ExecStart wgmeet-sync@.service)
+with_powers ${prefix}wgmeet-sync@.service $user
+# shellcheck disable=SC2086 # words
+with_filter ${prefix}wgmeet-sync@.service ${command//%i/wg0}
+works "wgmeet-sync@'s command with its powers" "${powers[@]}" "${confined[@]}"
+
+# reload WHAT UNIT PID - as the unit does it.
+reload() {
+	local command
+
+	command=$(setting ExecReload "$2")
+	# shellcheck disable=SC2086 # words
+	check "$1: ExecReload" "${powers[@]}" ${command/\$MAINPID/$3}
+	check "$1: the manager hears of it" lab_wait 5 told 'RELOADING=1 MONOTONIC_USEC=[0-9]+'
+	check "$1: and that it is done" lab_wait 10 told READY=1 2
+}
+
+# stop WHAT NAME
+stop() {
+	lab_stop "$2"
+	same "$1: SIGTERM ends it with 0" 0 $?
+	check "$1: the manager hears of it" lab_wait 5 told STOPPING=1
+	lab_stop manager
+}
+
+has_truth() {
+	[ "$(endpoint)" = "$truth" ]
+}
+
+# wgmeet run, as its unit has it.
+stays() {
+	local command
+
+	install -d -o "$user" /run/wgmeet/wg0 # as RuntimeDirectory= does
+	fresh_device
+	manager_start
+	command=$(setting ExecStart wgmeet@.service)
+	with_powers ${prefix}wgmeet@.service $user
+	# shellcheck disable=SC2086 # words
+	with_filter ${prefix}wgmeet@.service ${command//%i/wg0}
+	lab_start run one env NOTIFY_SOCKET="$NOTIFY" "${powers[@]}" "${confined[@]}"
+	check "wgmeet@: is ready" lab_wait 10 told READY=1
+	check "wgmeet@: the endpoint is set" lab_wait 10 has_truth
+	reload wgmeet@ wgmeet@.service "${lab_pid[run]}"
+	stop wgmeet@ run
+	check "wgmeet@: the endpoint stays" has_truth
+}
+
+same "wgmeet@ waits for the word, and for nothing else" "notify main 2" \
+	"$(setting Type wgmeet@.service) $(setting NotifyAccess wgmeet@.service) $(setting RestartPreventExitStatus wgmeet@.service)"
+same "wgmeet@ has the directory of its socket, for all to see" "wgmeet/%i 0755" \
+	"$(setting RuntimeDirectory wgmeet@.service) $(setting RuntimeDirectoryMode wgmeet@.service)"
+if "$BIN/wgmeet" --help | grep -q '^  run '; then
+	stays
+else
+	echo "# wgmeet@ is not started: there is no wgmeet run"
 fi
 
 # ---- wgmeetd's ----
@@ -198,6 +278,7 @@ same "its capabilities are those that it may have" "$(setting CapabilityBounding
 	"$(setting AmbientCapabilities wgmeetd.service)"
 same "nothing keeps it down" "always 0" \
 	"$(setting Restart wgmeetd.service) $(setting StartLimitIntervalSec wgmeetd.service)"
+same "it is waited for until it is ready" "notify main" "$(setting Type wgmeetd.service) $(setting NotifyAccess wgmeetd.service)"
 lab_ns hub
 ip -n hub addr add "$SERVER"/32 dev lo
 lab_key alice
@@ -217,29 +298,38 @@ runs() {
 	local what=$1 user=$2 pid
 
 	install -d -o "$user" "$state" # as StateDirectory= does
+	manager_start
 	with_powers wgmeetd.service "$user"
 	with_filter wgmeetd.service "${@:3}"
-	lab_start wgmeetd hub "${powers[@]}" "${confined[@]}"
-	server_wait wgmeetd
-	check "$what: serves" lab_wait 5 is_served alice 198.51.100.1 1001
+	lab_start wgmeetd hub env NOTIFY_SOCKET="$NOTIFY" "${powers[@]}" "${confined[@]}"
+	check "$what: is ready" lab_wait 20 told READY=1
+	check "$what: and serves" lab_wait 5 is_served alice 198.51.100.1 1001
 	check "$what: keeps the serial" test -s "$state/$ZONE.serial"
 	same "$what: the observer's user" "$(id -u "$user")" "$(uid_of "${lab_pid[wgmeetd]}")"
 	for pid in $(lab_children "${lab_pid[wgmeetd]}"); do
 		same "$what: a worker's user" "$(id -u wgmeet)" "$(uid_of "$pid")"
 		same "$what: it has no powers" 0000000000000000 "$(awk '/^CapPrm:/ { print $2 }' "/proc/$pid/status")"
 	done
-	reload=$(setting ExecReload wgmeetd.service)
-	# shellcheck disable=SC2086 # words
-	check "$what: ExecReload" "${powers[@]}" ${reload/\$MAINPID/${lab_pid[wgmeetd]}}
-	check "$what: reads its configuration again" lab_wait 5 grep -q 'was read again' "$LAB/wgmeetd.log"
-	lab_stop wgmeetd
-	same "$what: SIGTERM ends it with 0" 0 $?
+	reload "$what" wgmeetd.service "${lab_pid[wgmeetd]}"
+	check "$what: reads its configuration again" grep -q 'was read again' "$LAB/wgmeetd.log"
+	stop "$what" wgmeetd
 }
 
 printf '(none)\t%s\t51820\toff\n%s\t(none)\t198.51.100.1:1001\t10.9.0.2/32\t0\t0\t0\toff\n' \
 	"$(lab_pub one)" "$(lab_pub alice)" >"$LAB/dump"
 configure "DumpFile = $LAB/dump"
 runs "the unit, with a file" wgmeet-observer "$(setting ExecStart wgmeetd.service)"
+
+# A device that is not there yet does not keep it from being ready: it says so, and answers SERVFAIL.
+configure "Device = wghub"
+manager_start
+lab_start wgmeetd hub env NOTIFY_SOCKET="$NOTIFY" "$BIN/wgmeetd" --user $WORKER_UID --observer-user $OBSERVER_UID
+check "without the device: is ready" lab_wait 20 told READY=1
+same "without the device: answers" SERVFAIL "$(ask_status '' SOA)"
+same "without the device: says so" "zone $ZONE: device wghub is not there; answering SERVFAIL until it is" \
+	"$(sed -n 's/^wgmeetd: //p' "$LAB/wgmeetd.log")"
+stop "without the device" wgmeetd
+
 lab_wg hub
 lab_in hub wg set wghub peer "$(lab_pub alice)" endpoint 198.51.100.1:1001 allowed-ips 10.9.0.2/32
 configure "Device = wghub"
