@@ -27,10 +27,17 @@
 #	cone        masqdrop, and WireGuard's port is forwarded to the peer ("full cone")
 #	hairpin     for "shared:": both peers' ports are forwarded, from the LAN too
 #
+# What happens to them later: lab_forget (a NAT loses its mappings), lab_readdress (its address changes), lab_lan with
+# lab_move (a peer's cable is plugged in behind another NAT).
+#
 # WG_IMPL=kernel|go says how WireGuard devices are made. Default: by the kernel if it can, else by wireguard-go.
+# LAB_WG_LOG=verbose makes wireguard-go say what it is told and what it sends ($LAB/DEVICE.log).
 
 LAB=
 declare -A lab_pid=() lab_addr=([hub]=10.9.0.1 [alice]=10.9.0.2 [bob]=10.9.0.3)
+# Of each NAT: its flavour and the peer behind it, and its LAN. Of each peer: the NAT that it is behind, and its own address.
+declare -A lab_nat_how=() lab_nat_lan=() lab_behind=() lab_own=()
+lab_ports_used=0
 lab_all_pids=()
 lab_namespaces=()
 PATH=$PATH:/usr/sbin:/sbin # su(1) does not give root these
@@ -211,6 +218,7 @@ lab_destroy() {
 		ip netns del "$ns"
 	done
 	lab_namespaces=()
+	lab_nat_how=() lab_nat_lan=() lab_behind=() lab_own=()
 	rm -rf /run/wireguard/* "${LAB:?}"/*
 }
 
@@ -254,15 +262,19 @@ lab_bridge() { # NS NAME ADDR|-
 	ip -n "$1" link set "$2" up
 }
 
-# lab_nat NS FLAVOUR INSIDE - "wan" is its outer interface, INSIDE the peer that ports are forwarded to.
+# lab_nat NS FLAVOUR INSIDE [PORT] - "wan" is its outer interface, INSIDE the peer that ports are forwarded to. PORT is what
+# WireGuard's own port becomes outside, for all destinations; without it, it stays as it is where the flavour lets it. Once more
+# for a NAT that is there: for what has no mapping yet.
 lab_nat() {
-	local drop='iifname "wan" drop' pre='' how='' lan=''
+	local drop='iifname "wan" drop' pre='' how='' lan='' own=''
+	lab_nat_how[$1]="$2 $3"
+	[ -z "${4:-}" ] || own="oifname \"wan\" udp sport 51820 masquerade to :$4"
 	case $2 in
 	masq) drop='' ;;
 	masqdrop) ;;
 	random) how=random ;;
 	fullrandom) how=fully-random ;;
-	cone) pre="iifname \"wan\" udp dport 51820 dnat ip to $3" ;;
+	cone) pre="iifname \"wan\" udp dport ${4:-51820} dnat ip to $3:51820" ;;
 	hairpin)
 		pre='ip daddr 203.0.113.20 udp dport { 51820, 51821 }'
 		pre+=' dnat ip to udp dport map { 51820 : 10.1.0.2, 51821 : 10.1.0.3 }'
@@ -271,7 +283,12 @@ lab_nat() {
 	*) lab_die "no such NAT flavour: $2" ;;
 	esac
 	lab_in "$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	case $2 in
+	random | fullrandom) own='' ;; # each mapping is another one as it is
+	esac
 	lab_in "$1" nft -f - <<-END || lab_die "cannot set up NAT in $1"
+		table ip nat
+		delete table ip nat
 		table ip nat {
 			chain pre {
 				type nat hook prerouting priority dstnat
@@ -279,6 +296,7 @@ lab_nat() {
 			}
 			chain post {
 				type nat hook postrouting priority srcnat
+				$own
 				oifname "wan" masquerade $how
 				$lan
 			}
@@ -315,8 +333,63 @@ lab_net() {
 		ip -n bob route add default via 10.2.0.1
 		lab_nat nat-a "$a" 10.1.0.2
 		lab_nat nat-b "$b" 10.2.0.2
+		lab_nat_lan=([nat-a]=10.1.0 [nat-b]=10.2.0)
+		lab_behind=([alice]=nat-a [bob]=nat-b)
+		lab_own=([alice]=10.1.0.2 [bob]=10.2.0.2)
 	fi
 	ip -n alice route add default via 10.1.0.1
+}
+
+# What happens to it -------------------------------------------------------------------------------------------
+
+# lab_lan NAT ADDRESS LAN FLAVOUR - one more NAT, and the LAN behind it, in which nobody is yet:
+# lab_lan nat-c 203.0.113.40 10.3.0 masqdrop
+lab_lan() {
+	lab_ns "$1"
+	lab_link "$1" wan "$2/24" inet "$1" - br0
+	lab_nat "$1" "$4" "$3.2"
+	lab_nat_lan[$1]=$3
+}
+
+# lab_live PEER NAT - a peer of its own namespace in the LAN behind NAT.
+lab_live() {
+	local lan=${lab_nat_lan[$2]}
+	lab_link "$1" eth0 "$lan.2/24" "$2" lan0 "$lan.1/24"
+	ip -n "$1" route add default via "$lan.1"
+	lab_behind[$1]=$2
+	lab_own[$1]=$lan.2
+}
+
+# lab_forget NAT - it loses its mappings, and has other ports from then on: what was sent to the old ones does not arrive.
+lab_forget() {
+	local how
+	read -ra how <<<"${lab_nat_how[$1]}"
+	lab_ports_used=$((lab_ports_used + 1))
+	lab_nat "$1" "${how[@]}" $((40000 + lab_ports_used))
+	lab_flush "$1"
+}
+
+# lab_readdress NAT ADDRESS - it has another public address from now on, and its mappings are gone.
+lab_readdress() {
+	printf '%s\n' 'addr flush dev wan scope global' "addr add $2/24 dev wan" | ip -n "$1" -batch - ||
+		lab_die "cannot change the address of $1"
+	lab_flush "$1"
+}
+
+# lab_move PEER NAT - its cable is pulled out and plugged in behind the other NAT: no link for a moment, another address, another
+# default route.
+lab_move() {
+	local lan=${lab_nat_lan[$2]} from=${lab_behind[$1]}
+	ip -n "$from" link set lan0 netns "$2" || lab_die "cannot move $1 behind $2"
+	printf '%s\n' "addr add $lan.1/24 dev lan0" 'link set lan0 up' | ip -n "$2" -batch -
+	printf '%s\n' "addr del ${lab_own[$1]}/24 dev eth0" "addr add $lan.2/24 dev eth0" "route add default via $lan.1" |
+		ip -n "$1" -batch - || lab_die "cannot give $1 another address"
+	lab_behind[$1]=$2
+	lab_own[$1]=$lan.2
+}
+
+lab_flush() { # NAT
+	lab_in "$1" conntrack -F 2>"$LAB/conntrack.log" || lab_die "conntrack: $(cat "$LAB/conntrack.log")"
 }
 
 # WireGuard ----------------------------------------------------------------------------------------------------
@@ -336,7 +409,7 @@ lab_wg_create() {
 	if [ "$WG_IMPL" = kernel ]; then
 		lab_in "$1" ip link add "$2" type wireguard || lab_die "cannot make the device $2"
 	else
-		lab_start "$2" "$1" env LOG_LEVEL=error wireguard-go -f "$2"
+		lab_start "$2" "$1" env LOG_LEVEL="${LAB_WG_LOG:-error}" wireguard-go -f "$2"
 		lab_wait 10 test -S "/run/wireguard/$2.sock" || lab_die "wireguard-go did not start: $(tail -3 "$LAB/$2.log")"
 	fi
 }
