@@ -96,6 +96,9 @@ $(BENCH_CLIENT): $(BUILD)/test/%: $(BUILD)/test/bench/%.o $(COMMON)
 	$(call say,LD)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
+# A bed of test/e2e has it, too.
+tests: $(BUILD)/test/client_device
+
 bench-client: | values-client deps-check
 	@$(MAKE) --no-print-directory all $(BENCH_CLIENT)
 	@BUILD=$(abspath $(BUILD)) bash test/bench/client.sh
@@ -172,10 +175,13 @@ check: | deps-check
 	@$(MAKE) --no-print-directory tests check-layers
 	@BUILD=$(abspath $(BUILD)) test/check.sh
 
-# What takes longer: a million answers under all faults (SEED repeats a run), and breaks of the code that each turn a test red.
+# What takes longer: a million answers under all faults (SEED repeats a run); what is measured in the beds of wgmeet run, ten times
+# each; and breaks of the code that each turn a test red.
 check-long: | deps-check
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) test/faults/run.sh 240 1000000 5000 $(SEED)
+	@for bed in connect change registry crowd; do \
+		echo "== run_$$bed" && BUILD=$(abspath $(BUILD)) ROUNDS=10 bash test/e2e/run_$$bed.sh || exit 1; done
 	@$(MAKE) --no-print-directory mutants
 
 mutants: | deps-check

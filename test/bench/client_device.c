@@ -1,10 +1,13 @@
-/* client_device NAME DUMP [KEEPALIVE_S] - a userspace WireGuard device that is none: the UAPI socket of NAME, with the keys and
- * allowed IPs of the peers of DUMP (in the form of `wg show DEV dump`), and no endpoints. It does what it is told at once, so
- * that the time is the client's. Prints "ready", and at SIGTERM how it was asked:
+/* client_device NAME DUMP [KEEPALIVE_S [LETTER]] - a userspace WireGuard device that is none: the UAPI socket of NAME, with the
+ * keys and allowed IPs of the peers of DUMP (in the form of `wg show DEV dump`), and no endpoints. It does what it is told at
+ * once, so that the time is the client's. Prints "ready", and at SIGTERM how it was asked:
  *
  *     N connections, N peers told, N endpoints, N keepalives
  *
  * SIGHUP: no peer has an endpoint again.
+ *
+ * With a LETTER, 32 of which are its private key, all is well: the endpoints are DUMP's, and of three peers one talks, one is
+ * only kept alive, from here, and one had a handshake long ago and is idle since.
  */
 #include <err.h>
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wgdev_dump.h"
@@ -38,6 +42,8 @@ static size_t table_mask;
 static struct client clients[CONNECTIONS];
 static uint64_t connections, told, endpoints, keepalives;
 static volatile sig_atomic_t ended, forget;
+static char letter = '@';
+static uint64_t well_since_s; /* 0: peers have neither endpoints nor handshakes */
 
 static void on_signal(int signal)
 {
@@ -74,9 +80,32 @@ static void read_dump(const char *path, uint16_t keepalive_s)
 		err(1, "memory");
 	for (size_t i = 0; i < dev.peers_len; i++) {
 		table[place_of(dev.peers[i].public_key)] = (uint32_t)i + 1;
-		dev.peers[i].endpoint = (struct endpoint){0};
+		if (well_since_s == 0)
+			dev.peers[i].endpoint = (struct endpoint){0};
 		dev.peers[i].keepalive_s = keepalive_s;
 		dev.peers[i].last_handshake_s = 0;
+	}
+}
+
+/* What WireGuard would tell of the i-th peer now, if all is well: see above. Sessions are renewed every 120 s; a handshake has
+ * 148 octets and 92, a keepalive 32. */
+static void live(struct wg_peer *p, size_t i)
+{
+	uint64_t now_s = (uint64_t)time(NULL), phase_s = i * 7 % 120, well_s = now_s - well_since_s;
+	uint64_t handshakes = (now_s + phase_s) / 120 - (well_since_s + phase_s) / 120 + 1;
+
+	p->last_handshake_s = now_s - (now_s + phase_s) % 120;
+	p->tx_bytes = 148 * handshakes;
+	p->rx_bytes = 92 * handshakes;
+	if (i % 3 == 0) {
+		p->tx_bytes += 1000 * well_s;
+		p->rx_bytes += 3000 * well_s;
+	} else if (i % 3 == 1) {
+		p->tx_bytes += p->keepalive_s > 0 ? well_s / p->keepalive_s * 32 : 0;
+	} else {
+		p->keepalive_s = 0;
+		p->last_handshake_s = well_since_s - 600;
+		p->tx_bytes = p->rx_bytes = 4096;
 	}
 }
 
@@ -106,8 +135,9 @@ static void tell_peer(FILE *out, const struct wg_peer *p)
 	fprintf(out, "public_key=%s\n", key);
 	if (p->endpoint.family != AF_UNSPEC)
 		fprintf(out, "endpoint=%s\n", endpoint_to_text(&p->endpoint, text));
-	fprintf(out, "last_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\n"
-	             "persistent_keepalive_interval=%u\n", p->keepalive_s);
+	fprintf(out, "last_handshake_time_sec=%llu\nlast_handshake_time_nsec=0\ntx_bytes=%llu\nrx_bytes=%llu\n"
+	             "persistent_keepalive_interval=%u\n", (unsigned long long)p->last_handshake_s,
+	    (unsigned long long)p->tx_bytes, (unsigned long long)p->rx_bytes, p->keepalive_s);
 	for (uint32_t i = 0; i < p->allowed_len; i++)
 		fprintf(out, "allowed_ip=%s\n", allowedip_to_text(&dev.allowed[p->allowed_off + i], text));
 }
@@ -122,10 +152,13 @@ static void get(int fd)
 		err(1, "memory");
 	fputs("private_key=", out);
 	for (int i = 0; i < KEY_LEN; i++)
-		fputs("40", out);
+		fprintf(out, "%02x", (unsigned)letter);
 	fputs("\nlisten_port=51820\n", out);
-	for (size_t i = 0; i < dev.peers_len; i++)
+	for (size_t i = 0; i < dev.peers_len; i++) {
+		if (well_since_s != 0)
+			live(&dev.peers[i], i);
 		tell_peer(out, &dev.peers[i]);
+	}
 	fputs("errno=0\n\n", out);
 	fclose(out);
 	answer(fd, text, len);
@@ -264,8 +297,12 @@ int main(int argc, char *argv[])
 {
 	sigset_t held;
 
-	if (argc < 3 || argc > 4)
-		errx(2, "usage: client_device NAME DUMP [KEEPALIVE_S]");
+	if (argc < 3 || argc > 5)
+		errx(2, "usage: client_device NAME DUMP [KEEPALIVE_S [LETTER]]");
+	if (argc == 5) {
+		letter = argv[4][0];
+		well_since_s = (uint64_t)time(NULL);
+	}
 	sigemptyset(&held);
 	sigaddset(&held, SIGTERM);
 	sigaddset(&held, SIGHUP);
