@@ -87,7 +87,7 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 
 # It is the client's other half of status.
 $(BUILD)/test/e2e/teller.o: INCLUDE = -iquote client -iquote common
-$(BUILD)/test/teller: $(patsubst %,$(BUILD)/client/%.o,reporter report path paths)
+$(BUILD)/test/teller: $(patsubst %,$(BUILD)/client/%.o,reporter report path path_act paths)
 
 # What the benchmark of the client is helped by.
 BENCH_CLIENT := $(addprefix $(BUILD)/test/,delay client_device client_time)
@@ -152,6 +152,11 @@ $(BUILD)/test/pace: $(BUILD)/test/bench/pace.o $(BUILD)/test/bench/refresh_peers
 
 $(BUILD)/test/batch_shim.so: $(BUILD)/test/%.so: test/bench/%.c
 
+# The state machines of wgmeet run in simulated time.
+$(BUILD)/test/sim/sim: $(call objects,test/sim) $(COMMON) $(filter-out %/main.o,$(CLIENT))
+	$(call say,LD)
+	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
+
 # The benchmark: a reflector, which links nothing, and the generator.
 $(BUILD)/bench/reflector: $(BUILD)/test/bench/reflector.o
 	$(call say,LD)
@@ -163,7 +168,7 @@ $(BUILD)/bench/load: $(patsubst %,$(BUILD)/test/bench/%.o,load rounds slice clos
 	@mkdir -p $(@D)
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
-tests: all $(addprefix $(BUILD)/test/,unit $(E2E) kernel_test judge short shim.so shim_memory.so \
+tests: all $(addprefix $(BUILD)/test/,unit $(E2E) sim/sim kernel_test judge short shim.so shim_memory.so \
 	clock_shim.so fuzz_query fuzz_worker fuzz_dump fuzz_uapi fuzz_netlink fuzz_reply fuzz_push fuzz_conf) \
 	$(addprefix $(BUILD)/bench/,load reflector)
 
@@ -179,6 +184,7 @@ check: | deps-check
 # each; and breaks of the code that each turn a test red.
 check-long: | deps-check
 	@$(MAKE) --no-print-directory tests
+	@$(BUILD)/test/sim/sim --runs 20000 --length 5
 	@BUILD=$(abspath $(BUILD)) test/faults/run.sh 240 1000000 5000 $(SEED)
 	@for bed in connect change registry crowd; do \
 		echo "== run_$$bed" && BUILD=$(abspath $(BUILD)) ROUNDS=10 bash test/e2e/run_$$bed.sh || exit 1; done

@@ -5,12 +5,8 @@
 #define INITIATION  148 /* octets of messages.h */
 #define KEEPALIVE   32
 #define UNUSED_MS   6000 /* an initiation that nobody answers, and the second one neither */
-#define POKES       3    /* before anything follows from their not being answered */
-#define POKE_GAP_MS 150
-#define PROBE_MS    500  /* from the first of them to that */
-#define REPEAT_MS   1000 /* between further ones, and those of a trial */
+#define PROBE_MS    500  /* from the first poke to what follows from its not being answered */
 #define PROMPT_MS   1000 /* who answers a poke within that is prompt */
-#define WATCH_MS    600  /* after a poke */
 #define CLOCK_S     10   /* a handshake that the dump shows was so long ago at most, if the clock was not set */
 
 const char *path_state_word(enum path_state state)
@@ -105,8 +101,8 @@ static void probe(struct path *p, enum path_why why, int64_t now_ms)
 	p->why = why;
 	p->pokes = 0;
 	p->poked_ms = now_ms;
-	if (p->watch_ms < now_ms + WATCH_MS)
-		p->watch_ms = now_ms + WATCH_MS;
+	if (p->watch_ms < now_ms + PATH_WATCH_MS)
+		p->watch_ms = now_ms + PATH_WATCH_MS;
 }
 
 /* What is being probed already need not begin anew. */
@@ -121,20 +117,28 @@ static void doubt(struct path *p, enum path_why why, int64_t now_ms)
 /* So long after the first poke its silence means something. */
 static int64_t patience(const struct path *p)
 {
-	int64_t twice_ms = 2 * p->prompt_ms + POKES * POKE_GAP_MS;
+	int64_t twice_ms = 2 * p->prompt_ms + PATH_POKES * PATH_GAP_MS;
 
 	return p->prompt && twice_ms > PROBE_MS ? twice_ms : PROBE_MS;
 }
 
+static bool same_host(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->family != AF_UNSPEC && a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
+
 static void work(struct path *p, int64_t now_ms)
 {
-	bool tried = p->state == PATH_TRYING;
+	bool found = !has_path(p->state);
+	bool late = p->state == PATH_PROBED && p->prompt && p->pokes >= PATH_POKES && now_ms - p->poked_ms >= patience(p);
 
-	if (p->state == PATH_PROBED && p->pokes >= POKES && now_ms - p->poked_ms >= patience(p))
-		p->prompt = false; /* it is there, and did not answer */
+	if (late) /* it is there: did it not answer, or was it away? */
+		p->prompt = false;
+	if (same_host(&p->published, &p->endpoint))
+		p->agreed = p->published;
 	p->unanswered_ms = PATH_NEVER;
 	become(p, PATH_DIRECT, now_ms);
-	if (tried && !p->prompt && p->pokable) /* does it answer pokes? Now is the time to find out. */
+	if ((found || late) && !p->prompt && p->pokable) /* does it answer pokes? Now is the time to find out. */
 		probe(p, PATH_WHY_NEW, now_ms);
 	p->ask_ms = PATH_NEVER;
 	if (p->told_ms > p->asked_ms) /* it has not been asked for since */
@@ -143,7 +147,7 @@ static void work(struct path *p, int64_t now_ms)
 
 /* ---- dumps ---- */
 
-static bool has_session(const struct path *p, int64_t now_ms)
+bool path_has_session(const struct path *p, int64_t now_ms)
 {
 	return p->handshake_s != 0 && now_ms - p->shook_ms < PATH_FRESH_MS;
 }
@@ -202,7 +206,7 @@ static void meet(struct path *p, const struct wg_peer *peer, enum path_why why, 
 		return;
 	}
 	p->shook_ms = now_ms - (age_s < PATH_FRESH_MS / 1000 ? (int64_t)age_s * 1000 : PATH_FRESH_MS);
-	become(p, has_session(p, now_ms) ? PATH_DIRECT : PATH_IDLE, now_ms);
+	become(p, path_has_session(p, now_ms) ? PATH_DIRECT : PATH_IDLE, now_ms);
 	p->ask_ms = PATH_NEVER;
 }
 
@@ -218,7 +222,7 @@ static bool sent_data(const struct path *p, int64_t now_ms)
 
 static void judge_direct(struct path *p, int64_t now_ms)
 {
-	if (!has_session(p, now_ms)) {
+	if (!path_has_session(p, now_ms)) {
 		become(p, PATH_IDLE, now_ms);
 		p->unanswered_ms = PATH_NEVER;
 		p->heard_tx = p->tx_bytes;
@@ -232,7 +236,7 @@ static void judge_direct(struct path *p, int64_t now_ms)
 		}
 	}
 	if (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)
-		lose(p, PATH_WHY_SILENCE, now_ms);
+		lose(p, p->unanswered_ms == p->poked_ms ? p->why : PATH_WHY_SILENCE, now_ms);
 }
 
 static void judge_idle(struct path *p, int64_t now_ms)
@@ -246,11 +250,11 @@ static void judge_idle(struct path *p, int64_t now_ms)
 /* Nothing came back so far. */
 static void judge_probed(struct path *p, int64_t now_ms)
 {
-	if (p->pokable && (p->pokes < POKES || now_ms - p->poked_ms < patience(p)))
+	if (p->pokable && (p->pokes < PATH_POKES || now_ms - p->poked_ms < patience(p)))
 		return;
 	if (p->pokable && p->unanswered_ms == PATH_NEVER) /* the pokes were data: the clock runs */
 		p->unanswered_ms = p->poked_ms;
-	if ((p->why == PATH_WHY_ELSEWHERE && now_ms - p->other_ms >= PATH_TRIAL_MS) ||
+	if ((p->why == PATH_WHY_ELSEWHERE && p->prompt && p->pokable && now_ms - p->other_ms >= PATH_TRIAL_MS) ||
 	    (p->unanswered_ms != PATH_NEVER && now_ms - p->unanswered_ms >= PATH_SILENT_MS)) {
 		lose(p, p->why, now_ms);
 	} else if (!p->prompt || !p->pokable) { /* it may be one that answers late */
@@ -289,19 +293,30 @@ static void judge(struct path *p, int64_t now_ms)
 	}
 }
 
+/* Without a session there is nothing but initiations: so there is one, and the clock was set if its handshake seems too old. */
+static void revive(struct path *p, const struct wg_peer *peer, int64_t now_ms)
+{
+	become(p, PATH_DIRECT, now_ms);
+	p->shook_ms = now_ms - PATH_FRESH_MS / 2;
+	p->unanswered_ms = PATH_NEVER;
+	p->heard_ms = now_ms;
+	p->heard_tx = peer->tx_bytes;
+}
+
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
 {
 	bool anew = peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes || peer->last_handshake_s < p->handshake_s;
 	bool shook = peer->last_handshake_s != p->handshake_s, heard = shook || peer->rx_bytes > p->rx_bytes;
-	bool other = !p->set && !endpoint_equal(&peer->endpoint, &p->endpoint); /* what we set ourselves is no news */
+	/* What we set ourselves is no news, nor that it failed. */
+	bool other = !endpoint_equal(&peer->endpoint, &p->endpoint) && !(p->set && endpoint_equal(&peer->endpoint, &p->before));
 
 	if (!p->seen || (anew && peer->last_handshake_s == 0)) {
-		meet(p, peer, p->seen ? PATH_WHY_CHANGED : PATH_WHY_NEW, now_ms, wall_s);
+		meet(p, peer, p->seen ? PATH_WHY_CHANGED : p->why, now_ms, wall_s);
 		return;
 	}
-	/* More than initiations came in: there is a session, and the clock was set if its handshake seems too old. */
-	if (!shook && p->state == PATH_IDLE && (peer->rx_bytes - p->rx_bytes) % INITIATION != 0)
-		p->shook_ms = now_ms - PATH_FRESH_MS / 2;
+	if (p->state == PATH_IDLE && !shook &&
+	    ((peer->rx_bytes - p->rx_bytes) % INITIATION != 0 || (peer->tx_bytes - p->tx_bytes) % INITIATION != 0))
+		revive(p, peer, now_ms);
 	take(p, peer);
 	if (other)
 		p->other_ms = now_ms;
@@ -314,11 +329,13 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		p->heard_ms = now_ms;
 		p->heard_tx = p->tx_bytes;
 	}
-	if (other && (!heard || (!has_path(p->state) && !has_session(p, now_ms)))) /* a peer that roams is heard */
+	if (heard && p->state == PATH_PROBED)
+		p->unanswered_ms = PATH_NEVER;
+	if (other && (!heard || (!has_path(p->state) && !path_has_session(p, now_ms)))) /* a peer that roams is heard */
 		respect(p, now_ms);
 	else if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		; /* its first dump */
-	else if (heard && has_session(p, now_ms))
+	else if (heard && path_has_session(p, now_ms))
 		work(p, now_ms);
 	else
 		judge(p, now_ms);
@@ -358,11 +375,6 @@ static void answer_without(struct path *p, const struct endpoint *ep, int64_t no
 		try(p, ep, now_ms);
 }
 
-static bool same_host(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->family != AF_UNSPEC && a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
 enum news { NEWS_NONE, NEWS_PERHAPS, NEWS_MOVED };
 
 /* Does what the registry says speak against where we send? A NAT that gives each destination another port still has one address.
@@ -372,8 +384,6 @@ static enum news judge_news(struct path *p, const struct endpoint *ep)
 	bool known = p->published.family != AF_UNSPEC, changed = !endpoint_equal(&p->published, ep);
 	bool agreed, here = same_host(ep, &p->endpoint);
 
-	if (same_host(&p->published, &p->endpoint))
-		p->agreed = p->published;
 	agreed = same_host(&p->agreed, &p->endpoint);
 	if (agreed && (!here || (p->agreed.port == p->endpoint.port && ep->port != p->endpoint.port)))
 		return NEWS_MOVED;
@@ -428,13 +438,18 @@ void path_suspect(struct path *p, enum path_why why, int64_t now_ms)
 
 	switch (p->state) {
 	case PATH_DIRECT:
-	case PATH_PROBED:
 		probe(p, why, now_ms);
 		break;
+	case PATH_PROBED: /* once more, but what is known of the peer stays so */
+		probe(p, p->why == PATH_WHY_ELSEWHERE || p->why == PATH_WHY_CHANGED ? p->why : why, now_ms);
+		break;
 	case PATH_IDLE:
-		p->want = PATH_DO_KICK;
+		if (why != PATH_WHY_MAPPING) /* that is the registry's word alone */
+			p->want = PATH_DO_KICK;
 		break;
 	case PATH_TRYING:
+		if (why == PATH_WHY_MAPPING)
+			break;
 		theirs = p->theirs;
 		try(p, &p->to, now_ms);
 		p->theirs = theirs;
@@ -476,69 +491,4 @@ void path_tell(struct path *p, int64_t now_ms)
 	}
 	if (!p->asking)
 		p->ask_ms = ask_at(p, now_ms);
-}
-
-/* ---- what is to be done ---- */
-
-static void poke(struct path *p, int64_t now_ms)
-{
-	if (p->pokes++ == 0)
-		p->poked_ms = now_ms;
-	p->poke_ms = now_ms + (p->state == PATH_PROBED && p->pokes < POKES ? POKE_GAP_MS : REPEAT_MS);
-	if (p->watch_ms < now_ms + WATCH_MS)
-		p->watch_ms = now_ms + WATCH_MS;
-}
-
-static enum path_do start(struct path *p, int64_t now_ms)
-{
-	enum path_do what = p->want;
-
-	p->want = PATH_DO_NOTHING;
-	if (p->state != PATH_TRYING)
-		return what;
-	if (what == PATH_DO_MOVE) {
-		p->endpoint = p->to;
-		p->set = true;
-	}
-	p->trial_ms = now_ms;
-	p->watch_ms = now_ms + PATH_TRIAL_MS + WATCH_MS;
-	p->trials++;
-	if (has_session(p, now_ms)) /* no handshake begins that would be repeated: data is */
-		p->poke_ms = now_ms + POKE_GAP_MS;
-	return what;
-}
-
-bool path_next(struct path *p, int64_t now_ms, const struct path_may *may, struct path_act *out)
-{
-	*out = (struct path_act){.what = PATH_DO_NOTHING, .to = p->to};
-	if (!p->asking && p->ask_ms <= now_ms && may->ask) {
-		p->asking = true;
-		p->asked_ms = now_ms;
-		p->ask_ms = PATH_NEVER;
-		out->what = PATH_DO_ASK;
-	} else if (p->want != PATH_DO_NOTHING && may->kick) {
-		out->what = start(p, now_ms);
-	} else if (p->poke_ms <= now_ms && p->pokable && may->poke) {
-		poke(p, now_ms);
-		out->what = PATH_DO_POKE;
-	}
-	return out->what != PATH_DO_NOTHING;
-}
-
-int64_t path_wakes_at(const struct path *p)
-{
-	int64_t at = PATH_NEVER;
-
-	if (!p->asking)
-		at = p->ask_ms;
-	if (p->want != PATH_DO_NOTHING)
-		at = 0;
-	if (p->pokable && p->poke_ms < at)
-		at = p->poke_ms;
-	return at;
-}
-
-bool path_is_watched(const struct path *p, int64_t now_ms)
-{
-	return (p->state == PATH_PROBED || p->state == PATH_TRYING) && now_ms < p->watch_ms;
 }

@@ -18,7 +18,9 @@
  * answers to where it came from: so octets that came in are proof of a path in both directions. That nothing is sent is proof
  * of nothing. A packet of data that we send ourselves (a poke) is mostly answered at once, by the other host's ICMP. Where that is
  * known of a peer, its silence is enough to ask the registry after half a second, but not yet to do anything to the path: for
- * that the registry must say that the peer has moved, or 15 s must be over.
+ * that the registry must say that the peer has moved, or 15 s must be over. Of a peer that is silent to pokes anyway, the
+ * registry's word is not enough. A poke comes after a dump, so that what is heard of
+ * the peer is not older than the doubt.
  *
  * Times are milliseconds of a clock that does not jump, but for wall_s: WireGuard tells handshakes by CLOCK_REALTIME.
  */
@@ -35,6 +37,9 @@
 #define PATH_MOST_MS   60000
 #define PATH_QUICK_MS  60000  /* so long a lost peer is asked for every TTL; then more and more seldom */
 #define PATH_PUSH_MS   1000   /* between two look-ups that somebody else has asked us to make */
+#define PATH_POKES     3      /* in a row, before anything follows from their not being answered */
+#define PATH_GAP_MS    150    /* between them */
+#define PATH_WATCH_MS  600    /* after one, dumps are wanted in quick succession */
 #define PATH_NEVER     INT64_MAX
 
 enum path_state { PATH_LOOKING, PATH_TRYING, PATH_DIRECT, PATH_PROBED, PATH_IDLE };
@@ -81,12 +86,13 @@ struct path {
 	int64_t answered_ms;
 	enum lookup_status answer;
 	struct endpoint published; /* by the last answer that had one; AF_UNSPEC: none had */
-	struct endpoint agreed;    /* of the host that we send to: what was last published */
+	struct endpoint agreed;    /* of the host that we send to: what was published when the path worked last */
 	/* Trials and probes. */
 	uint8_t want;         /* enum path_do that waits for its turn; PATH_DO_NOTHING */
 	struct endpoint to;   /* for PATH_DO_MOVE */
-	bool set;             /* by us, since the last dump */
-	int64_t other_ms;     /* the endpoint was set by others last, or roamed */
+	bool set;             /* the endpoint, by us, since the last dump */
+	struct endpoint before; /* where it was then */
+	int64_t other_ms;     /* it was set by others last, or roamed */
 	bool theirs;          /* the trial is of what others have set: nothing else is set meanwhile */
 	int64_t trial_ms;     /* PATH_NEVER: not begun */
 	unsigned trials;      /* since the path was lost */
@@ -137,7 +143,9 @@ void path_tell(struct path *p, int64_t now_ms);
 bool path_next(struct path *p, int64_t now_ms, const struct path_may *may, struct path_act *out);
 /* When path_next() has something to do, if all is allowed; PATH_NEVER. */
 int64_t path_wakes_at(const struct path *p);
-/* Is there a session, as far as is known? */
+/* Is its last handshake young enough? */
+bool path_has_session(const struct path *p, int64_t now_ms);
+/* Is there a path, as far as is known? */
 bool path_is_up(const struct path *p);
 /* Are dumps wanted in quick succession? */
 bool path_is_watched(const struct path *p, int64_t now_ms);

@@ -8,6 +8,8 @@
 #define AT_ONCE_US  500000 /* what of a budget may be used at once */
 #define OWN_LATER_MS 1000  /* after our address changed: so long the registry needs to see it */
 #define VAIN         3     /* so many look-ups without any answer: the registry is gone */
+#define MAPPINGS     4     /* changes of where the registry sees us that are believed */
+#define MAPPINGS_MS  60000 /* until there was none for so long */
 #define OWN_AGAIN_MS 10000 /* between two vain look-ups of this host's own key */
 
 /* ---- budgets ---- */
@@ -53,10 +55,10 @@ static ssize_t find_room(struct paths *ps)
 	struct paths_place **at;
 	size_t cap = ps->cap == 0 ? 16 : 2 * ps->cap;
 
-	for (size_t i = 0; ps->free > 0 && i < ps->len; i++) {
-		if (ps->at[i] == NULL) {
+	for (; ps->free > 0 && ps->hole < ps->len; ps->hole++) {
+		if (ps->at[ps->hole] == NULL) {
 			ps->free--;
-			return (ssize_t)i;
+			return (ssize_t)ps->hole++;
 		}
 	}
 	if (ps->len < ps->cap)
@@ -81,6 +83,7 @@ static struct paths_place *add(struct paths *ps, const uint8_t key[KEY_LEN], int
 	if (number < 0 || tsearch(place, &ps->by_key, by_key) == NULL) {
 		if (number >= 0) {
 			ps->at[number] = NULL;
+			ps->hole = (size_t)number < ps->hole ? (size_t)number : ps->hole;
 			ps->free++;
 		}
 		free(place);
@@ -99,6 +102,8 @@ static void let_go(struct paths *ps, struct paths_place *place)
 	if (place->path.asking)
 		return;
 	ps->at[place->number] = NULL;
+	if (place->number < ps->hole)
+		ps->hole = place->number;
 	ps->free++;
 	free(place);
 }
@@ -198,6 +203,7 @@ void paths_forget(struct paths *ps)
 		if (ps->at[i] != NULL && !ps->at[i]->gone)
 			let_go(ps, ps->at[i]);
 	ps->has_key = false;
+	ps->dump = 0;
 }
 
 void paths_free(struct paths *ps)
@@ -250,6 +256,8 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 			place = add(ps, dev->peers[i].public_key, now_ms);
 		if (place == NULL)
 			return -ENOMEM;
+		if (place->dump == 0 && ps->dump > 1) /* somebody has added it to a device that we know */
+			place->path.why = PATH_WHY_CHANGED;
 		place->dump = ps->dump;
 		path_see(&place->path, &dev->peers[i], now_ms, wall_s);
 	}
@@ -262,6 +270,18 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 	return 0;
 }
 
+/* A registry that says something else each time, or two of them in turn, shall not keep all paths busy. */
+static bool believe_mapping(struct paths *ps, int64_t now_ms)
+{
+	if (now_ms - ps->mapped_ms >= MAPPINGS_MS)
+		ps->mappings = 0;
+	if (ps->mappings >= MAPPINGS)
+		return false;
+	ps->mappings++;
+	ps->mapped_ms = now_ms;
+	return true;
+}
+
 static void answer_own(struct paths *ps, struct paths_own *own, enum lookup_status status, const struct endpoint *ep,
     int64_t now_ms)
 {
@@ -272,7 +292,7 @@ static void answer_own(struct paths *ps, struct paths_own *own, enum lookup_stat
 	own->answer = status;
 	if (status == LOOKUP_FOUND)
 		own->at = *ep;
-	if (moved)
+	if (moved && believe_mapping(ps, now_ms))
 		paths_suspect(ps, SIZE_MAX, PATH_WHY_MAPPING, now_ms);
 }
 
@@ -313,14 +333,19 @@ const uint8_t *paths_key(const struct paths *ps, uint32_t number)
 	return number >= PATHS_OWN ? ps->key : ps->at[number]->path.key;
 }
 
+/* Through the registry the others learn where we are now. */
+static void registry_first(struct paths *ps)
+{
+	ps->turn = ps->poke_turn = ps->own[0].peer != SIZE_MAX ? ps->own[0].peer : 0;
+}
+
 void paths_moved(struct paths *ps, int64_t now_ms)
 {
 	for (size_t i = 0; i < ps->own_len; i++) {
 		ps->own[i].at.family = AF_UNSPEC;
 		ps->own[i].ask_ms = now_ms + OWN_LATER_MS;
 	}
-	/* Through the registry the others learn where we are now: so it comes first. */
-	ps->turn = ps->own[0].peer != SIZE_MAX ? ps->own[0].peer : 0;
+	registry_first(ps);
 }
 
 void paths_suspect(struct paths *ps, size_t number, enum path_why why, int64_t now_ms)
@@ -332,7 +357,7 @@ void paths_suspect(struct paths *ps, size_t number, enum path_why why, int64_t n
 	for (size_t i = 0; i < ps->len; i++)
 		if (paths_at(ps, i) != NULL)
 			path_suspect(&ps->at[i]->path, why, now_ms);
-	ps->turn = ps->own[0].peer != SIZE_MAX ? ps->own[0].peer : 0;
+	registry_first(ps);
 }
 
 void paths_tell(struct paths *ps, const uint8_t key[KEY_LEN], int64_t now_ms)
@@ -393,6 +418,25 @@ static void take_what(struct paths *ps, enum path_do what, int64_t now_ms)
 	}
 }
 
+/* Each kind has turns of its own: else whoever waits for one is passed over when others have another. */
+static bool next_of(struct paths *ps, size_t *turn, const struct path_may *may, int64_t now_ms, struct paths_act *out)
+{
+	*out = (struct paths_act){0};
+	for (size_t i = 0; i < ps->len; i++) {
+		size_t number = *turn < ps->len ? *turn : 0;
+
+		if (paths_at(ps, number) != NULL && path_next(&ps->at[number]->path, now_ms, may, &out->act)) {
+			out->number = (uint32_t)number;
+			if (out->act.what == PATH_DO_ASK)
+				ask_own(ps, now_ms);
+			take_what(ps, out->act.what, now_ms);
+			return true;
+		}
+		*turn = number + 1;
+	}
+	return false;
+}
+
 bool paths_next(struct paths *ps, int64_t now_ms, struct paths_act *out)
 {
 	struct path_may may = {.ask = ps->asking < PATHS_ASKS && has_one(&ps->asks, now_ms),
@@ -404,20 +448,9 @@ bool paths_next(struct paths *ps, int64_t now_ms, struct paths_act *out)
 	}
 	if (now_ms - ps->dumped_ms >= PATHS_WATCH_MS) /* a path may have come to life since */
 		may.ask = may.kick = false;
-	*out = (struct paths_act){0};
-	for (size_t i = 0; i < ps->len; i++) {
-		size_t number = ps->turn;
-
-		if (paths_at(ps, number) != NULL && path_next(&ps->at[number]->path, now_ms, &may, &out->act)) {
-			out->number = (uint32_t)number;
-			if (out->act.what == PATH_DO_ASK)
-				ask_own(ps, now_ms);
-			take_what(ps, out->act.what, now_ms);
-			return true;
-		}
-		ps->turn = number + 1 < ps->len ? number + 1 : 0;
-	}
-	return false;
+	return (may.ask && next_of(ps, &ps->ask_turn, &(struct path_may){.ask = true}, now_ms, out)) ||
+	    (may.kick && next_of(ps, &ps->turn, &(struct path_may){.kick = true}, now_ms, out)) ||
+	    (may.poke && next_of(ps, &ps->poke_turn, &(struct path_may){.poke = true}, now_ms, out));
 }
 
 int64_t paths_wakes_at(const struct paths *ps, int64_t now_ms)

@@ -56,7 +56,9 @@ struct paths_place {
 struct paths {
 	struct paths_place **at; /* NULL: free */
 	size_t len, cap, free;
-	size_t turn;     /* the place that is asked next what it wants */
+	size_t hole;     /* no place before it is free */
+	size_t turn;     /* the place that is kicked next, if it wants */
+	size_t ask_turn, poke_turn;
 	void *by_key;    /* tsearch(3)'s tree of those that are not gone */
 	uint32_t dump, random;
 	bool has_key;
@@ -67,7 +69,8 @@ struct paths {
 	uint32_t ttl_s;
 	unsigned asking; /* look-ups that are open */
 	unsigned vain;   /* those that were not answered, in a row */
-	int64_t dumped_ms;
+	int64_t dumped_ms, mapped_ms;
+	unsigned mappings; /* that were believed lately, the last at mapped_ms */
 	struct paths_bucket kicks, pokes, asks;
 };
 

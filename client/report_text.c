@@ -232,8 +232,7 @@ static void say_idle(struct text *t, const struct report_peer *p)
 
 static void say_probed(struct text *t, const struct report_head *h, const struct report_peer *p)
 {
-	/* It began to work, nothing came since, and the probe is only to find out how it answers. */
-	if (p->trials > 0 && p->heard_ms >= p->state_ms && p->state_ms - p->doubt_ms < 1000) {
+	if (p->why == PATH_WHY_NEW) { /* nothing speaks against it */
 		add_since(t, "direct", p->state_ms);
 		add(t, ": how soon it answers is being found out");
 		return;

@@ -26,6 +26,7 @@ run unit "$BUILD/test/unit"
 for target in query worker dump uapi netlink reply push conf; do
 	run "fuzz-$target" "$BUILD/test/fuzz_$target" test/fuzz/corpus/$target
 done
+run sim "$BUILD/test/sim/sim"
 run short "$BUILD/test/short"
 run e2e test/e2e/run.sh
 run resolvers test/resolvers/resolvers.sh
