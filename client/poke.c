@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #define DISCARD 9
+#define AT_ONCE 64 /* errors that are looked at in a row: they come from strangers */
 
 void poke_open(struct poker *p, const char *device)
 {
@@ -45,14 +47,18 @@ static bool pick(const struct wg_allowedip *ips, size_t len, struct endpoint *to
 	return true;
 }
 
-/* The ICMP errors of an unconnected socket are told by its error queue alone (ip(7), IP_RECVERR). */
+/* The ICMP errors of an unconnected socket are told by its error queue alone (ip(7), IP_RECVERR). Nothing else is for it: what
+ * a peer sends there would fill its buffer, in which the errors have to have room, too. */
 static int open_socket(const struct poker *p, sa_family_t family)
 {
+	static struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	static const struct sock_fprog program = {.len = 1, .filter = &nothing};
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, e;
 
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, p->device, (socklen_t)strlen(p->device)) == 0 &&
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, p->device, (socklen_t)strlen(p->device)) == 0 &&
 	    setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on,
 	        sizeof(on)) == 0)
 		return fd;
@@ -94,32 +100,43 @@ void poke_fill(const struct poker *p, struct pollfd fds[POKE_FDS])
 		fds[i] = (struct pollfd){.fd = p->fds[i]}; /* POLLERR is always told */
 }
 
-/* Is it from whom it was sent to, and not from a host on the way? */
-static bool is_refusal(const struct msghdr *mh)
+/* Who has said so? Not a host on the way, nor another one that only claims to have got our packet. */
+static bool is_from(const struct sock_extended_err *e, const struct endpoint *to)
+{
+	struct sockaddr_storage sa = {0};
+	struct endpoint offender;
+	socklen_t len = to->family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+	memcpy(&sa, SO_EE_OFFENDER(e), len);
+	return endpoint_from_sockaddr((const struct sockaddr *)&sa, len, &offender) && offender.family == to->family &&
+	    memcmp(offender.addr, to->addr, sizeof(to->addr)) == 0;
+}
+
+static bool is_refusal(const struct msghdr *mh, const struct endpoint *to)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR((struct msghdr *)mh, c)) {
-		struct sock_extended_err e;
+		union {
+			struct sock_extended_err e;
+			uint8_t buf[sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6)];
+		} err = {0};
 
 		if ((c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR) &&
 		    (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_RECVERR))
 			continue;
-		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		return e.ee_errno == ECONNREFUSED && (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6);
+		memcpy(&err, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0) < sizeof(err) ? c->cmsg_len - CMSG_LEN(0) : sizeof(err));
+		return err.e.ee_errno == ECONNREFUSED && is_from(&err.e, to) &&
+		    (err.e.ee_origin == SO_EE_ORIGIN_ICMP || err.e.ee_origin == SO_EE_ORIGIN_ICMP6);
 	}
 	return false;
 }
 
 /* The address that the packet was sent to, which the error carries, tells who it is. */
-static bool find_sent(const struct poker *p, const struct msghdr *mh, uint8_t key[KEY_LEN])
+static bool find_sent(const struct poker *p, const struct endpoint *to, uint8_t key[KEY_LEN])
 {
-	struct endpoint to;
-
-	if (!endpoint_from_sockaddr(mh->msg_name, mh->msg_namelen, &to))
-		return false;
 	for (unsigned i = 0; i < POKE_SENT; i++) {
 		const struct poke *sent = &p->sent[i];
 
-		if (sent->to.family == to.family && memcmp(sent->to.addr, to.addr, sizeof(to.addr)) == 0) {
+		if (sent->to.family == to->family && memcmp(sent->to.addr, to->addr, sizeof(to->addr)) == 0) {
 			memcpy(key, sent->key, KEY_LEN);
 			return true;
 		}
@@ -127,26 +144,41 @@ static bool find_sent(const struct poker *p, const struct msghdr *mh, uint8_t ke
 	return false;
 }
 
+enum taken { TAKEN_NOTHING, TAKEN_OTHER, TAKEN_ANSWER };
+
+static enum taken take_error(const struct poker *p, int fd, uint8_t key[KEY_LEN])
+{
+	union {
+		struct cmsghdr align;
+		uint8_t buf[256];
+	} control;
+	struct sockaddr_storage sa;
+	struct endpoint to;
+	uint8_t octet;
+	struct iovec iov = {.iov_base = &octet, .iov_len = sizeof(octet)};
+	struct msghdr mh = {.msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	socklen_t len = sizeof(int);
+	int e;
+
+	if (recvmsg(fd, &mh, MSG_ERRQUEUE) < 0) {
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len); /* one that found no room in the queue: poll(2) would tell it for ever */
+		return TAKEN_NOTHING;
+	}
+	if (!endpoint_from_sockaddr((const struct sockaddr *)&sa, mh.msg_namelen, &to) || !is_refusal(&mh, &to))
+		return TAKEN_OTHER;
+	return find_sent(p, &to, key) ? TAKEN_ANSWER : TAKEN_OTHER;
+}
+
 bool poke_take(struct poker *p, uint8_t key[KEY_LEN])
 {
 	for (int i = 0; i < POKE_FDS; i++) {
-		union {
-			struct cmsghdr align;
-			uint8_t buf[256];
-		} control;
-		struct sockaddr_storage to;
-		uint8_t octet;
-		struct iovec iov = {.iov_base = &octet, .iov_len = sizeof(octet)};
-		struct msghdr mh;
+		enum taken taken = p->fds[i] < 0 ? TAKEN_NOTHING : TAKEN_OTHER;
 
-		for (;;) {
-			mh = (struct msghdr){.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control, .msg_controllen = sizeof(control)};
-			if (p->fds[i] < 0 || recvmsg(p->fds[i], &mh, MSG_ERRQUEUE) < 0)
-				break;
-			if (is_refusal(&mh) && find_sent(p, &mh, key))
-				return true;
-		}
+		for (int n = 0; taken == TAKEN_OTHER && n < AT_ONCE; n++)
+			taken = take_error(p, p->fds[i], key);
+		if (taken == TAKEN_ANSWER)
+			return true;
 	}
 	return false;
 }

@@ -104,6 +104,35 @@ START_TEST(test_nothing_to_send_to)
 }
 END_TEST
 
+/* Whoever sends to it fills no buffer: answers come all the same, and poll(2) rests. */
+START_TEST(test_flood)
+{
+	struct wg_allowedip ip = net("127.0.0.2/32");
+	static uint8_t junk[1000];
+	struct sockaddr_in at = {0};
+	socklen_t len = sizeof(at);
+	struct pollfd fds[POKE_FDS];
+	uint8_t key[KEY_LEN];
+	struct poker p;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	poke_open(&p, "lo");
+	ck_assert_int_eq(poke_send(&p, alice, &ip, 1), 0);
+	ck_assert(answered(&p, key));
+	ck_assert_int_eq(getsockname(p.fds[0], (struct sockaddr *)&at, &len), 0);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (int i = 0; i < 1000; i++)
+		sendto(fd, junk, i < 500 ? sizeof(junk) : 1, 0, (struct sockaddr *)&at, sizeof(at));
+	ck_assert_int_eq(poke_send(&p, alice, &ip, 1), 0);
+	ck_assert(answered(&p, key));
+	ck_assert(!poke_take(&p, key));
+	poke_fill(&p, fds);
+	ck_assert_int_eq(poll(fds, POKE_FDS, 0), 0);
+	poke_close(&p);
+	close(fd);
+}
+END_TEST
+
 /* An error that waits in the socket is one of before, and no reason not to send. */
 START_TEST(test_refused_before)
 {
@@ -130,6 +159,7 @@ Suite *suite_poke(void)
 	tcase_add_test(t, test_answers_are_known_by_their_addresses);
 	tcase_add_test(t, test_address);
 	tcase_add_test(t, test_nothing_to_send_to);
+	tcase_add_test(t, test_flood);
 	tcase_add_test(t, test_refused_before);
 	return s;
 }
