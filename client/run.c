@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -67,6 +66,8 @@ static void check_sleep(struct run *r)
 
 	if (slept - r->slept_ms > SLEPT_MS) {
 		info("%s: this machine has slept: all paths are in doubt", r->settings.device);
+		paths_moved(&r->paths, running_now_ms());
+		running_renew(r);
 		paths_suspect(&r->paths, SIZE_MAX, PATH_WHY_ADDRESS, running_now_ms());
 	}
 	r->slept_ms = slept;
@@ -84,21 +85,29 @@ static void reload(struct run *r)
 	r->reload = false;
 	if (errors > 0) {
 		warnx("%u error%s: everything stays as it was", errors, errors == 1 ? "" : "s");
-		ready_tell("READY=1");
+		r->untold = true;
 		return;
 	}
 	if (fresh.servers.len == 0)
 		dns_system_servers(&fresh.servers);
-	r->settings = fresh;
-	log_init("wgmeet", r->settings.verbose);
-	e = resolver_use(&r->resolver, &r->settings);
+	e = resolver_use(&r->resolver, &fresh);
+	if (e == -EAGAIN) {
+		r->reload = true;
+		return;
+	}
 	if (e < 0)
 		diex("the resolver does not take the new settings: %s", strerror(-e));
+	if (strcmp(fresh.user, r->settings.user) != 0 || strcmp(fresh.family, r->settings.family) != 0)
+		warnx("User and Family stay as they were: another one takes a restart");
+	memcpy(fresh.user, r->settings.user, sizeof(fresh.user));
+	memcpy(fresh.family, r->settings.family, sizeof(fresh.family));
+	r->settings = fresh;
+	log_init("wgmeet", r->settings.verbose);
 	paths_use(&r->paths, &r->settings.servers, running_now_ms());
 	if (port != r->settings.notify_port)
 		running_hear(r);
 	info("%s: read the settings again", r->settings.device);
-	ready_tell("READY=1");
+	r->untold = true;
 }
 
 static int open_signals(void)
@@ -145,7 +154,7 @@ static int timeout_ms(const struct run *r)
 {
 	int64_t now = running_now_ms(), at = paths_wakes_at(&r->paths, now);
 
-	if (r->reload || r->is_held) /* an answer or room in the channel wakes us */
+	if (r->reload || r->is_held || r->looked != 0) /* nothing is done before an answer, room in the channel, or a look */
 		at = paths_dump_at(&r->paths, now);
 	if (at < r->dump_least_ms && at >= paths_dump_at(&r->paths, now))
 		at = r->dump_least_ms;
@@ -167,6 +176,10 @@ static void do_due(struct run *r)
 		running_look(r);
 	if (r->reload && r->paths.asking == 0)
 		reload(r);
+	if (r->renew)
+		running_renew(r);
+	if (r->untold)
+		r->untold = !ready_tell("READY=1");
 	running_act(r);
 }
 
@@ -233,7 +246,7 @@ static void start(struct run *r)
 	r->slept_ms = slept_ms();
 	paths_init(&r->paths, seed, &r->settings.servers, running_now_ms());
 	r->daemon = (struct report_daemon){.started_ms = running_now_ms(), .told_ms = PATH_NEVER};
-	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL, reporter_directory(&r->reporter));
+	sandbox_enter(SANDBOX_KEEPER, userspace ? &owner : NULL, reporter_directory(&r->reporter));
 }
 
 int run_main(int argc, char *argv[])
@@ -247,8 +260,8 @@ int run_main(int argc, char *argv[])
 	log_init("wgmeet", r.settings.verbose);
 	start(&r);
 	signals = open_signals();
+	r.untold = true;
 	do_due(&r);
-	ready_tell("READY=1");
 	loop(&r, signals);
 	ready_tell("STOPPING=1");
 	reporter_close(&r.reporter);

@@ -8,7 +8,9 @@
 #include "log.h"
 
 #define NETWORKS 16 /* of the device's own that count */
+#define SOON_MS  500
 #define COST     10 /* a dump has at most a tenth of the time */
+#define AT_ONCE  64 /* of what others send; then the rest has its turn */
 
 int64_t running_now_ms(void)
 {
@@ -89,18 +91,27 @@ static void follow(struct run *r, unsigned ifindex)
 	running_hear(r);
 }
 
+static bool is_absent(int e)
+{
+	return e == -ENODEV || e == -ENOENT || e == -ECONNREFUSED;
+}
+
 /* Once for each kind of trouble. */
 static void say_look(struct run *r, int e)
 {
-	if (e == r->looked)
+	const char *name = r->settings.device;
+
+	if (e == r->looked || (is_absent(e) && is_absent(r->looked)))
 		return;
-	if (e == 0 && r->looked < 0)
-		info("%s: the device is there, with %zu peers", r->settings.device, r->dev.peers_len);
+	if (e == 0)
+		info("%s: %zu peers; asking for them in zone %s", name, r->dev.peers_len, name_to_text(&r->settings.zone, (char[NAME_TEXT]){0}));
 	else if (e == -ETIMEDOUT || e == -EAGAIN)
-		warnx("%s: the device's daemon does not answer: is it stopped?", r->settings.device);
-	else if (e < 0 && e != -EINTR)
-		info("%s: there is no such WireGuard device (%s): waiting for it", r->settings.device, strerror(-e));
-	r->looked = e;
+		warnx("%s: the device's daemon does not answer: is it stopped?", name);
+	else if (is_absent(e))
+		info("%s: there is no such WireGuard device: waiting for it%s", name,
+		    if_nametoindex(name) != 0 ? " (one of that name is there, but is none of WireGuard's: see `wg show interfaces`)" : "");
+	else if (e != -EINTR)
+		warnx("%s: cannot read the device: %s", name, strerror(-e));
 }
 
 void running_look(struct run *r)
@@ -111,11 +122,14 @@ void running_look(struct run *r)
 	if (e < 0 && !device_may_come(e))
 		device_die(&r->device, e);
 	say_look(r, e);
+	r->looked = e;
 	if (e == 0)
 		e = paths_see(&r->paths, &r->dev, running_now_ms(), (uint64_t)time(NULL));
+	else if (is_absent(e) && if_nametoindex(r->settings.device) != 0) /* a daemon makes its socket after its device */
+		r->paths.dumped_ms = running_now_ms() - PATHS_DUMP_MS + SOON_MS;
 	else
 		r->paths.dumped_ms = running_now_ms();
-	if (e == -ENODEV || e == -ENOENT || e == -ECONNREFUSED) {
+	if (is_absent(e)) {
 		paths_forget(&r->paths);
 		follow(r, 0);
 	} else if (e == 0) {
@@ -142,6 +156,15 @@ static bool is_in_tunnel(struct run *r, const struct endpoint *ep)
 	return plan_tunnel_has(&r->tunnel, ep);
 }
 
+/* Its daemon does not answer. Nothing more is tried until it does, for each time takes seconds. */
+static void note_hang(struct run *r, int e)
+{
+	if (e == -ETIMEDOUT || e == -EAGAIN) {
+		say_look(r, e);
+		r->looked = e;
+	}
+}
+
 /* A packet of data where there is an address for it, else an empty one. */
 static void send_something(struct run *r, const struct path *p)
 {
@@ -153,6 +176,7 @@ static void send_something(struct run *r, const struct path *p)
 	if (e < 0 && e != -ESRCH && change.keepalive_s != 0) {
 		memcpy(change.public_key, p->key, KEY_LEN);
 		e = device_change(&r->device, &change, 1, &changed);
+		note_hang(r, e);
 	}
 	if (e < 0)
 		debug("%s: %s: cannot send anything: %s", r->settings.device, name_of(p), strerror(-e));
@@ -169,6 +193,7 @@ static void move(struct run *r, const struct path *p, const struct endpoint *to)
 	if (r->settings.keepalive_s != 0 && r->settings.keepalive_s != p->keepalive_s)
 		change.keepalive_s = (uint16_t)r->settings.keepalive_s;
 	e = device_change(&r->device, &change, 1, &changed);
+	note_hang(r, e);
 	if (e == 0)
 		e = changed.set;
 	if (e < 0)
@@ -212,7 +237,7 @@ void running_take(struct run *r)
 		paths_answer(&r->paths, result.number, status, &result.endpoint, result.ttl_s, running_now_ms());
 		reporter_changed(&r->reporter);
 	}
-	while (e != 0 && (e = resolver_take_push(&r->resolver, &push)) > 0) {
+	for (int n = 0; n < AT_ONCE && e != 0 && (e = resolver_take_push(&r->resolver, &push)) > 0; n++) {
 		char key[KEY_BASE64 + 1];
 
 		debug("%s: the registry has something new of %s", r->settings.device, key_text(push.key, key));
@@ -227,26 +252,56 @@ void running_take_echoes(struct run *r)
 {
 	uint8_t key[KEY_LEN];
 
-	while (poke_take(&r->poker, key))
+	for (int n = 0; n < AT_ONCE && poke_take(&r->poker, key); n++)
 		paths_echo(&r->paths, key, running_now_ms());
+}
+
+/* wireguard-go goes on to send from the address that it had, until it is told again where the peer is. The kernel looks itself
+ * (drivers/net/wireguard/socket.c, send4()). */
+static void tell_again(struct run *r)
+{
+	struct wg_change changes[DEVICE_CHANGES];
+	struct device_changed changed[DEVICE_CHANGES];
+	size_t n = 0;
+
+	if (r->device.kernel != NULL)
+		return;
+	running_look(r); /* they may have moved since */
+	for (size_t i = 0; r->looked == 0 && i < r->dev.peers_len; i++) {
+		const struct wg_peer *peer = &r->dev.peers[i];
+
+		if (peer->endpoint.family != AF_UNSPEC) {
+			changes[n] = (struct wg_change){.endpoint = peer->endpoint};
+			memcpy(changes[n++].public_key, peer->public_key, KEY_LEN);
+		}
+		if (n == DEVICE_CHANGES || (n > 0 && i + 1 == r->dev.peers_len)) {
+			note_hang(r, device_change(&r->device, changes, n, changed));
+			n = 0;
+		}
+	}
 }
 
 void running_renew(struct run *r)
 {
-	if (resolver_renew(&r->resolver) < 0)
+	int e = resolver_renew(&r->resolver);
+
+	if (e < 0 && e != -EAGAIN)
 		diex("the resolver is gone");
+	r->renew = e == -EAGAIN;
+	tell_again(r);
 }
 
 /* ---- what is due ---- */
 
 void running_act(struct run *r)
 {
+	int64_t now_ms = running_now_ms(); /* one, so that this ends */
 	struct paths_act a;
 
 	if (r->is_held && !post(r))
 		return;
-	/* A reload waits until no look-up is open. */
-	while (!r->reload && !r->is_held && paths_next(&r->paths, running_now_ms(), &a)) {
+	/* A reload waits until no look-up is open. What the device is like nobody knows if it could not be read. */
+	while (!r->reload && !r->is_held && r->looked == 0 && paths_next(&r->paths, now_ms, &a)) {
 		const struct path *p = a.act.what == PATH_DO_ASK ? NULL : paths_at(&r->paths, a.number);
 
 		if (a.act.what == PATH_DO_ASK)

@@ -32,6 +32,7 @@ struct run {
 	struct report_daemon daemon;
 	struct lookup held;  /* for which the resolver had no room */
 	bool is_held, reload;
+	bool renew, untold;  /* what could not be done, or said to the service manager, at once */
 	enum path_state *said; /* of each place */
 	size_t said_len;
 };

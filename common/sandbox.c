@@ -30,6 +30,7 @@ static const struct powers {
     [SANDBOX_WORKER] = {.capability = -1, .empty_root = true},
     [SANDBOX_BINDER] = {.capability = CAP_NET_RAW, .empty_root = true},
     [SANDBOX_SETTER] = {.capability = CAP_NET_ADMIN},
+    [SANDBOX_KEEPER] = {.capability = CAP_NET_ADMIN},
     [SANDBOX_RESOLVER] = {.capability = -1, .empty_root = true, .tcp = true},
 };
 

@@ -5,7 +5,8 @@
  *     reader     ObserverUser          none            the host's        the same (an observer of files only, or wgmeet status)
  *     worker     User                  none            empty             none
  *     binder     User                  CAP_NET_RAW     empty             none (binds sockets to devices)
- *     setter     as started            CAP_NET_ADMIN   the host's        reads; writes where its status socket is
+ *     setter     as started            CAP_NET_ADMIN   the host's        reads
+ *     keeper     as started            CAP_NET_ADMIN   the host's        reads; writes where its status socket is
  *     resolver   nobody                none            empty             none
  *
  * Those with the empty root have no terminal and no standard input either. All: no_new_privs, not dumpable (no ptrace(2), no
@@ -26,6 +27,7 @@ enum sandbox_role {
 	SANDBOX_WORKER,
 	SANDBOX_BINDER,
 	SANDBOX_SETTER,
+	SANDBOX_KEEPER, /* a setter that stays */
 	SANDBOX_RESOLVER,
 };
 

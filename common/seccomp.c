@@ -265,6 +265,11 @@ static const struct rule setter[] = {
     CALL_IF(ioctl, IS(1, SIOCGIFFLAGS)),
     CALL_IF(setsockopt, IS(1, IPPROTO_IP), IS(2, IP_RECVERR)),
     CALL_IF(setsockopt, IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR)),
+    END,
+};
+
+/* A setter that stays. */
+static const struct rule keeper[] = {
     CALL(signalfd4),
     /* who asks how it is, and that socket's end */
     CALL(accept4),
@@ -341,7 +346,7 @@ int __lsan_is_turned_off(void)
 }
 #endif
 
-#define TABLES 6
+#define TABLES 7
 
 static const struct role {
 	const char *name;
@@ -352,6 +357,7 @@ static const struct role {
     [SANDBOX_WORKER] = {"worker", {everyone, worker}},
     [SANDBOX_BINDER] = {"binder", {everyone, binder}},
     [SANDBOX_SETTER] = {"setter", {everyone, heap, flags, files, local_sockets, setter}},
+    [SANDBOX_KEEPER] = {"keeper", {everyone, heap, flags, files, local_sockets, setter, keeper}},
     [SANDBOX_RESOLVER] = {"resolver", {everyone, heap, flags, resolver}},
 };
 

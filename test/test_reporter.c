@@ -456,7 +456,7 @@ static pid_t start_daemon(bool sandboxed, int *end)
 		reporter_open(&r, "wg0");
 		CHILD_CHECK(reporter_directory(&r) != NULL);
 		if (sandboxed)
-			sandbox_enter(SANDBOX_SETTER, NULL, reporter_directory(&r));
+			sandbox_enter(SANDBOX_KEEPER, NULL, reporter_directory(&r));
 		CHILD_CHECK(write(started[1], "", 1) == 1);
 		do {
 			size_t n = reporter_fill(&r, p);

@@ -243,6 +243,7 @@ static const struct {
     {SANDBOX_WORKER, -1, true},
     {SANDBOX_BINDER, CAP_NET_RAW, true},
     {SANDBOX_SETTER, CAP_NET_ADMIN, false},
+    {SANDBOX_KEEPER, CAP_NET_ADMIN, false},
     {SANDBOX_RESOLVER, -1, true},
 };
 

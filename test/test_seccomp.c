@@ -34,13 +34,14 @@
 #define O  (1u << SANDBOX_OBSERVER | 1u << SANDBOX_READER)
 #define W  (1u << SANDBOX_WORKER)
 #define B  (1u << SANDBOX_BINDER)
-#define S  (1u << SANDBOX_SETTER)
+#define K  (1u << SANDBOX_KEEPER)
+#define S  (1u << SANDBOX_SETTER | K)
 #define R  (1u << SANDBOX_RESOLVER)
 #define ALL (O | W | B | S | R)
 
 static const char *const role_names[] = {
     [SANDBOX_OBSERVER] = "observer", [SANDBOX_READER] = "reader", [SANDBOX_WORKER] = "worker",
-    [SANDBOX_BINDER] = "binder", [SANDBOX_SETTER] = "setter", [SANDBOX_RESOLVER] = "resolver",
+    [SANDBOX_BINDER] = "binder", [SANDBOX_SETTER] = "setter", [SANDBOX_KEEPER] = "keeper", [SANDBOX_RESOLVER] = "resolver",
 };
 
 /* The sanitizers make some calls themselves, in every role. */
@@ -425,7 +426,7 @@ static const struct attempt attempts[] = {
     {"socket", socket_alg, 0},
     {"socket", socket_netfilter, 0},
     {"setsockopt", set_ttl, 0},
-    {"unlinkat", call_unlinkat, O | S},
+    {"unlinkat", call_unlinkat, O | K},
     {"bind", call_bind, O | S | R},
     {"connect", call_connect, O | S | R},
     {"openat", call_openat, O | S | R | SANITIZED}, /* which finds none, see below */
@@ -452,7 +453,7 @@ static const struct {
 } duties[] = {
     {serve_datagrams, W},    {serve_a_connection, W}, {map_a_snapshot, W},   {take_a_message, B},
     {use_the_heap, O | S | R}, {read_a_file, O | S},  {make_a_snapshot, O},  {wait_for_signals, O},
-    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S}, {serve_who_asks, S},
+    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S},   {serve_who_asks, K},
 };
 
 static enum sandbox_role role_now;

@@ -155,8 +155,9 @@ done
 lab_in one timeout 15 "$BIN/wgmeet" status wgone --watch 2>"$LAB/err" | head -n 1 >"$LAB/out"
 same "--watch, and nobody reads it: it ends" "0 interface: wgone" "${PIPESTATUS[0]} $(cat "$LAB/out" "$LAB/err")"
 if command -v script >/dev/null; then
-	lab_in one timeout 2 script -qec "$BIN/wgmeet status wgone --watch" "$LAB/typescript" </dev/null >/dev/null 2>&1
-	check "--watch on a terminal draws in one place" grep -q $'\e\\[H\e\\[J.*interface' "$LAB/typescript"
+	lab_start terminal one script -qefc "$BIN/wgmeet status wgone --watch" "$LAB/typescript"
+	check "--watch on a terminal draws in one place" lab_wait 10 grep -q $'\e\\[H\e\\[J.*interface' "$LAB/typescript"
+	lab_stop terminal
 fi
 kill -s USR2 "${lab_pid[teller]}"
 run

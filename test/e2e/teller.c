@@ -73,10 +73,11 @@ static void answer(uint32_t number, const char *carol, int64_t now_ms)
 	paths_answer(&paths, number, text != NULL ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE, &ep, 10, now_ms);
 }
 
-static void act(const char *carol, int64_t now_ms)
+static void act(const char *carol, int64_t now_ms, uint64_t wall_s)
 {
 	struct paths_act a;
 
+	paths_see(&paths, &dev, now_ms, wall_s); /* without a look at the device nothing is done */
 	while (paths_next(&paths, now_ms, &a)) {
 		if (a.act.what == PATH_DO_ASK)
 			answer(a.number, carol, now_ms);
@@ -104,8 +105,7 @@ static void play(const char *device)
 	add("carol", 0, "10.9.0.3/32")->tx_bytes = 1240;
 	add("dora", wall_s - 3 * 86400, "10.9.0.4/32")->endpoint = at("[2001:db8::4]:1004");
 	paths_init(&paths, 1, &settings.servers, begun_ms);
-	paths_see(&paths, &dev, begun_ms, wall_s - AGO_MS / 1000);
-	act(NULL, begun_ms);
+	act(NULL, begun_ms, wall_s - AGO_MS / 1000);
 	paths_see(&paths, &dev, begun_ms + PATH_TRIAL_MS + 1, wall_s - AGO_MS / 1000 + 7);
 }
 
@@ -116,7 +116,7 @@ static void on_signal(uint32_t signal, struct reporter *r)
 	key_of("carol", carol);
 	if (signal == SIGUSR1) {
 		paths_tell(&paths, carol, clock_ms());
-		act("192.0.2.3:1003", clock_ms());
+		act("192.0.2.3:1003", clock_ms(), (uint64_t)time(NULL));
 	} else {
 		life.is_there = false;
 	}
@@ -151,7 +151,7 @@ int main(int argc, char *argv[])
 		die_usage("usage: teller DEVICE");
 	play(argv[1]);
 	reporter_open(&r, argv[1]);
-	sandbox_enter(SANDBOX_SETTER, NULL, reporter_directory(&r));
+	sandbox_enter(SANDBOX_KEEPER, NULL, reporter_directory(&r));
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
