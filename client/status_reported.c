@@ -108,7 +108,7 @@ static void print_server(const struct report_server *s)
 
 static void print_head(const struct view *v)
 {
-	static const char *const nats[] = {[PATHS_MAPPING_UNKNOWN] = "unknown: no two registries see us",
+	static const char *const nats[] = {[PATHS_MAPPING_UNKNOWN] = "unknown: it takes two registries to tell",
 	    [PATHS_MAPPING_SAME] = "one port for all destinations, or none", [PATHS_MAPPING_EACH] = "another port for each destination"};
 	const struct report_head *h = &v->head;
 	char key[KEY_BASE64 + 1], zone[NAME_TEXT], span[REPORT_SPAN], when[OUTPUT_TEXT];

@@ -79,7 +79,7 @@ expected="interface: wgone
   wgmeet run: for T
   zone: $ZONE
   registry: 10.9.0.1:53, sees us at 203.0.113.20:51820
-  NAT: unknown: no two registries see us
+  NAT: unknown: it takes two registries to tell
   news: on port 5354, latest: never
 
 peer: $(key alice)

@@ -258,13 +258,9 @@ stays() {
 
 same "wgmeet@ waits for the word, and for nothing else" "notify main 2" \
 	"$(setting Type wgmeet@.service) $(setting NotifyAccess wgmeet@.service) $(setting RestartPreventExitStatus wgmeet@.service)"
-same "wgmeet@ has the directory of its socket, for all to see" "wgmeet/%i 0755" \
+same "wgmeet@ has the directory of its socket, for itself alone" "wgmeet/%i 0700" \
 	"$(setting RuntimeDirectory wgmeet@.service) $(setting RuntimeDirectoryMode wgmeet@.service)"
-if "$BIN/wgmeet" --help | grep -q '^  run '; then
-	stays
-else
-	echo "# wgmeet@ is not started: there is no wgmeet run"
-fi
+stays
 
 # ---- wgmeetd's ----
 
