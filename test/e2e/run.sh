@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh - all end-to-end tests of this folder, two at a time; JOBS=N changes that. Exit 1 if one failed.
-# The tests mostly wait, and each has namespaces of its own.
+# The tests mostly wait, and each has namespaces of its own. Those that measure, and say so, are run one by one behind the others.
 
 cd "${0%/*}" || exit 1
 jobs_max=${JOBS:-2}
@@ -35,11 +35,25 @@ finish_one() {
 	esac
 }
 
+start() { # TEST JOBS
+	while [ ${#name_of[@]} -ge "$2" ]; do
+		finish_one
+	done
+	timeout --kill-after=5 "${TEST_TIMEOUT:-90}" bash "$PWD/$1" >"$out/$1" 2>&1 </dev/null &
+	name_of[$!]=$1
+}
+
+alone=()
 for test in *.sh; do
 	[ "$test" != run.sh ] || continue
-	[ ${#name_of[@]} -lt "$jobs_max" ] || finish_one
-	timeout --kill-after=5 "${TEST_TIMEOUT:-90}" bash "$PWD/$test" >"$out/$test" 2>&1 </dev/null &
-	name_of[$!]=$test
+	if grep -q '^# To be run alone' "$test"; then
+		alone+=("$test")
+	else
+		start "$test" "$jobs_max"
+	fi
+done
+for test in "${alone[@]}"; do
+	start "$test" 1
 done
 while [ ${#name_of[@]} -gt 0 ]; do
 	finish_one
