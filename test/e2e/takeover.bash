@@ -62,7 +62,7 @@ end_registry() {
 	"$@" >/dev/null
 	check "$what" lab_wait 3 all_gone "$stays"
 	lab_stop wgmeetd
-	[ -z "$stays" ] || kill -KILL "$stays"
+	[ -z "$stays" ] || { kill -KILL "$stays" && lab_wait 5 lab_gone "$stays"; }
 	stays=
 }
 
