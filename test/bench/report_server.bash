@@ -179,8 +179,11 @@ check_control() {
 	heading "The control: reflector2/reflector, the same program twice, is to be within 3 % of 1"
 	said=$(awk "$LIB"'
 	$3 == "reflector2/reflector" {
+		if (!least || $4 < least)
+			least = $4
+		cell[++rows] = commas($1) " peers, " $2
+		n[rows] = $4
 		off = $5 > 1 ? $5 - 1 : 1 - $5
-		rows++
 		if (off > worst)
 			worst = off
 		if (off > .03) {
@@ -189,6 +192,9 @@ check_control() {
 		}
 	}
 	END {
+		for (i = 1; i <= rows; i++)
+			if (n[i] > least)
+				printf "    %s: %d rounds, since it was off after %d\n", cell[i], n[i], least
 		if (bad || !rows)
 			print "THIS RUN DOES NOT COUNT: " (rows ? "the control is off; was something else running?" : "there is no control")
 		else

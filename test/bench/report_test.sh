@@ -113,6 +113,13 @@ same "then the servers' targets are open, and the others are not" "14 13 1" \
 same "the last line says both" "THIS RUN DOES NOT COUNT: the control is off; was something else running? \
 Missed: memory, all processes, 10 peers (PSS 1). Open: 14." "$(last_line)"
 
+good
+again=$(sed -n '/^slice\t100000\t/s/\t1\tsrv\t/\t2\tsrv\t/p' "$dir/server.tsv")
+echo "$again" >>"$dir/server.tsv"
+report
+same "more rounds are said to be so" "    100,000 peers, srv: 2 rounds, since it was off after 1" "$(grep ' rounds, since' <<<"$said")"
+same "and the run counts" 0 $status
+
 for zero in "1 1 0 0 0$/1 0 0 0 0" "60 59 58 1 1/x 59 58 0 0"; do
 	good
 	sed -i "s/${zero// /\\t}/" "$dir/refresh_load.tsv"

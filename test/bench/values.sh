@@ -80,6 +80,7 @@ check_part() {
 		[ $last -gt 0 ] || { echo "$1: needs two processors" >&2; exit 1; }
 		;;
 	esac
+	case $1 in server) whole MORE 0 9; choice CONTINUE yes ;; esac
 	case $1 in server | answer | refresh) wholes SIZES 1 1000000; whole ROUNDS 1 10000 ;; esac
 	case $1 in server | answer) whole SERVER_CORE 0 $last ;; esac
 	case $1 in load | memory) whole PEERS 1 1000000 ;; esac
