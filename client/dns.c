@@ -8,8 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "wire.h"
 
@@ -253,14 +253,6 @@ bool dns_has_room(const struct dns *dns, size_t server)
 
 /* ---- questions ---- */
 
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static size_t write_query(struct question *q, uint8_t out[MESSAGE])
 {
 	const struct server *s = q->server;
@@ -305,7 +297,7 @@ static void send_question(struct question *q)
 	uint8_t msg[MESSAGE];
 	size_t len = write_query(q, msg);
 
-	q->sent_us = now_us();
+	q->sent_us = clock_us(CLOCK_MONOTONIC);
 	way_of(q)->asking++;
 	ares_send(way_of(q)->ares, msg, (int)len, on_answer, q);
 }
@@ -348,7 +340,7 @@ static void ask_waiting(struct way *way)
 static void move_window(struct question *q, bool lost, bool good)
 {
 	struct server *s = q->server;
-	int64_t now = now_us(), us = now - q->sent_us;
+	int64_t now = clock_us(CLOCK_MONOTONIC), us = now - q->sent_us;
 
 	if (lost && q->sent_us > s->lost_us) {
 		s->lost_us = now;
@@ -473,10 +465,10 @@ void dns_process(struct dns *dns, uint64_t token, uint32_t events)
 
 bool dns_continue(struct dns *dns)
 {
-	bool tick = now_us() - dns->ticked_us >= DNS_TICK_MS * 1000;
+	bool tick = clock_us(CLOCK_MONOTONIC) - dns->ticked_us >= DNS_TICK_MS * 1000;
 
 	if (tick)
-		dns->ticked_us = now_us();
+		dns->ticked_us = clock_us(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < dns->servers_len; i++) {
 		struct server *s = &dns->servers[i];
 

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "log.h"
 #include "resolving.h"
 
@@ -92,14 +92,6 @@ void hear_control(struct resolving *r)
 
 /* ---- NOTIFY ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* An IPv4 address comes to the socket for IPv4 only. */
 static bool is_from_server(const struct resolving *r, const struct sockaddr_storage *sa, socklen_t len, struct endpoint *from)
 {
@@ -120,7 +112,7 @@ void hear_notify(struct resolving *r, size_t ear)
 		if (len < 0)
 			return;
 		if (!is_from_server(r, &sa, sa_len, &push.from) || !push_read(msg, (size_t)len, &r->settings.zone, push.key) ||
-		    !push_admit(&r->pushed, push.key, now_ms()) || channel_send(r->control, &push, sizeof(push), -1) < 0)
+		    !push_admit(&r->pushed, push.key, clock_ms(CLOCK_MONOTONIC)) || channel_send(r->control, &push, sizeof(push), -1) < 0)
 			continue;
 		push_answer(msg);
 		sendto(r->ears[ear], msg, (size_t)len, MSG_DONTWAIT, (struct sockaddr *)&sa, sa_len);

@@ -9,8 +9,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define TURNS     256            /* of at most one buffer, in one step */
 #define PEERS_MAX (1u << 20)     /* the kernel's own limit */
@@ -244,18 +245,10 @@ int wgdev_uapi_step(struct wgdev_uapi *u, struct wg_device *dev)
 	return r > 0 ? 0 : r == -EAGAIN ? -EIO : r;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int wait_readable(int fd, int64_t deadline_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int64_t left = deadline_ms - now_ms();
+	int64_t left = deadline_ms - clock_ms(CLOCK_MONOTONIC);
 	int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 	if (n < 0 && errno != EINTR)
@@ -265,7 +258,7 @@ static int wait_readable(int fd, int64_t deadline_ms)
 
 static int finish(struct wgdev_uapi *u, int timeout_ms, struct wg_device *dev)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 	int r;
 
 	while ((r = wgdev_uapi_step(u, dev)) == -EAGAIN) {

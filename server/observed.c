@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "links.h"
 #include "log.h"
 
@@ -24,17 +24,9 @@
 #define SAY_MS   10000 /* between two lines about the number of peers */
 #define SELF_MAX 8     /* addresses of Self = auto */
 
-static int64_t clock_us(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 int64_t observed_now_ms(void)
 {
-	return clock_us(CLOCK_MONOTONIC) / 1000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 static void set_condition(struct observed *z, enum condition condition)

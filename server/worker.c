@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "log.h"
 #include "rrl.h"
 
@@ -55,10 +56,7 @@ _Noreturn static void end(const struct worker *w)
 
 static uint64_t now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return (uint64_t)clock_us(CLOCK_MONOTONIC);
 }
 
 _Noreturn static void die_of_snapshot(int r)
@@ -256,10 +254,7 @@ static void dispatch(struct worker *w, uint64_t number)
 
 uint64_t worker_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)clock_ms(CLOCK_MONOTONIC_COARSE);
 }
 
 /* Waits and dispatches; while there is something to check or to unmap it does some of that in place of waiting. */
