@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "dns.h"
 #include "log.h"
 #include "resolve.h"
@@ -16,6 +17,7 @@
 #define SILENCE_MS 600000 /* of the resolver, which has time-outs of its own: 7 s a server and question */
 #define CONTROL_MS 10000  /* it does at once what it is told */
 #define EAR_BUFFER 32768  /* a burst; the kernel doubles it */
+#define AT_ONCE    64     /* wishes; then others have their turn, whatever the resolver wants */
 
 /* What the kernel counts for a datagram of as much as we take (1232 octets), and for a question; and room for the most that
  * may be in flight. The kernel doubles what it is told. */
@@ -119,9 +121,9 @@ static int32_t enlarge(int fd)
 bool resolver_serve(struct resolver *r)
 {
 	struct socket_wish wish;
-	int fd, got;
+	int fd, got = 1;
 
-	while ((got = channel_recv(r->socket_channel, &wish, sizeof(wish), &fd)) > 0) {
+	for (int n = 0; n < AT_ONCE && (got = channel_recv(r->socket_channel, &wish, sizeof(wish), &fd)) > 0; n++) {
 		if (wish.done != 0) {
 			if (fd >= 0 || wish.done != r->told || r->done == r->told || wish.room > 0)
 				resolver_lies();
@@ -227,6 +229,7 @@ int resolver_take_push(struct resolver *r, struct push *out)
 static int tell(struct resolver *r, struct resolver_control *c, int fd)
 {
 	struct pollfd p = {.fd = r->socket_channel, .events = POLLIN};
+	int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + CONTROL_MS;
 	int err;
 
 	c->number = r->told + 1 != 0 ? r->told + 1 : 1;
@@ -235,14 +238,12 @@ static int tell(struct resolver *r, struct resolver_control *c, int fd)
 		return err == -EAGAIN ? err : -EPIPE;
 	r->told = c->number;
 	while (r->done != r->told) {
-		switch (poll(&p, 1, CONTROL_MS)) {
-		case 0:
+		int64_t left_ms = until_ms - clock_ms(CLOCK_MONOTONIC);
+
+		if (left_ms <= 0)
 			diex("the resolver does not do what it is told: this is a bug");
-		case -1:
-			if (errno != EINTR)
-				die("poll");
-			continue;
-		}
+		if (poll(&p, 1, (int)left_ms) < 0 && errno != EINTR)
+			die("poll");
 		if (!resolver_serve(r))
 			return -EPIPE;
 	}
