@@ -132,19 +132,19 @@ count_questions() {
 
 	{
 		echo 'table inet asked {'
-		printf 'counter %s { }\n' "$@"
 		echo 'chain in { type filter hook input priority -300;'
 		for name; do
 			# QR and OPCODE are 0.
-			echo "iifname wghub ip saddr ${lab_addr[$name]} udp dport 53 @th,80,5 0 counter name $name"
-			echo "iifname wghub ip saddr ${lab_addr[$name]} tcp dport 53 counter name $name"
+			echo "iifname wghub ip saddr ${lab_addr[$name]} udp dport 53 @th,80,5 0 counter comment $name"
+			echo "iifname wghub ip saddr ${lab_addr[$name]} tcp dport 53 counter comment $name"
 		done
 		printf '}\n}\n'
 	} | lab_in hub nft -f - || lab_die "cannot count questions"
 }
 
 asked() { # NAME
-	lab_in hub nft list counter inet asked "$1" | awk '/packets/ { print $2 }'
+	lab_in hub nft list chain inet asked in |
+		awk -v name="\"$1\"" '$NF == name { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
 
 # heard NAME OTHER WHAT - how often wireguard-go of NAME said that of the other.

@@ -1,6 +1,7 @@
 #!/bin/bash
-# test.sh - everything that needs the kernel's WireGuard: kernel_test and e2e.sh, in one boot of run.sh. BUILD says where
-# the programs are. Prints "N passed, N failed" at the end; exit 0, 1 if one failed, 77 if it cannot run here.
+# test.sh - everything that needs the kernel's WireGuard: kernel_test, e2e.sh and some of test/e2e's beds, in one boot of run.sh,
+# where all takes ten times as long and more (PATIENCE). BUILD says where the programs are. Prints "N passed, N failed" at the
+# end; exit 0, 1 if one failed, 77 if it cannot run here.
 cd "${0%/*}/../.." || exit 1
 BUILD=${BUILD:-build}
 [ "${BUILD#/}" != "$BUILD" ] || BUILD=$PWD/$BUILD
@@ -15,6 +16,11 @@ setpriv --pdeathsig TERM test/vm/run.sh env BUILD="$BUILD" CI="${CI:-}" CK_FORK=
 	test/vm/e2e.sh
 	e2e=$?
 	[ $status != 0 ] || status=$e2e
+	for bed in "run_connect.sh restricted" "run_change.sh address"; do
+		PATIENCE=5 bash test/e2e/$bed
+		e2e=$?
+		[ $status != 0 ] || status=$e2e
+	done
 	exit $status' |
 	awk '{ print; fflush() }
 		/^ok / { passed++ }
