@@ -23,6 +23,7 @@ const char *path_why_text(enum path_why why)
 	    [PATH_WHY_ADDRESS] = "nothing comes back since our address or route changed",
 	    [PATH_WHY_MAPPING] = "nothing comes back since the registry sees us elsewhere",
 	    [PATH_WHY_ELSEWHERE] = "the registry sees it elsewhere",
+	    [PATH_WHY_NEWS] = "nothing comes back since the registry saw it elsewhere",
 	    [PATH_WHY_CHANGED] = "nothing comes back since somebody changed it"};
 
 	return texts[why];
@@ -38,20 +39,24 @@ void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_
 
 /* ---- from one state to the next ---- */
 
-/* LOOKING and TRYING are one to whoever looks on: without a path. */
-static bool has_path(enum path_state state)
+bool path_state_is_without(enum path_state state)
 {
-	return state != PATH_LOOKING && state != PATH_TRYING;
+	return state == PATH_LOOKING || state == PATH_TRYING;
+}
+
+bool path_state_is_up(enum path_state state)
+{
+	return state == PATH_DIRECT || state == PATH_PROBED;
 }
 
 bool path_is_up(const struct path *p)
 {
-	return p->state == PATH_DIRECT || p->state == PATH_PROBED;
+	return path_state_is_up(p->state);
 }
 
 static void become(struct path *p, enum path_state state, int64_t now_ms)
 {
-	if (has_path(state) != has_path(p->state) || (state == PATH_IDLE) != (p->state == PATH_IDLE))
+	if (path_state_is_without(state) != path_state_is_without(p->state) || (state == PATH_IDLE) != (p->state == PATH_IDLE))
 		p->since_ms = now_ms;
 	p->state = state;
 	p->want = PATH_DO_NOTHING;
@@ -129,7 +134,7 @@ static bool same_host(const struct endpoint *a, const struct endpoint *b)
 
 static void work(struct path *p, int64_t now_ms)
 {
-	bool found = !has_path(p->state);
+	bool found = path_state_is_without(p->state);
 	bool late = p->state == PATH_PROBED && p->prompt && p->pokes >= PATH_POKES && now_ms - p->poked_ms >= patience(p);
 
 	if (late) /* it is there: did it not answer, or was it away? */
@@ -331,7 +336,7 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 	}
 	if (heard && p->state == PATH_PROBED)
 		p->unanswered_ms = PATH_NEVER;
-	if (other && (!heard || (!has_path(p->state) && !path_has_session(p, now_ms)))) /* a peer that roams is heard */
+	if (other && (!heard || (path_state_is_without(p->state) && !path_has_session(p, now_ms)))) /* a peer that roams is heard */
 		respect(p, now_ms);
 	else if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		; /* its first dump */
@@ -423,7 +428,7 @@ void path_answer(struct path *p, enum lookup_status status, const struct endpoin
 		if (news == NEWS_MOVED)
 			doubt(p, PATH_WHY_ELSEWHERE, now_ms);
 		else if (news == NEWS_PERHAPS && p->state == PATH_DIRECT)
-			probe(p, PATH_WHY_SILENCE, now_ms);
+			probe(p, PATH_WHY_NEWS, now_ms);
 		break;
 	case PATH_IDLE:
 		break;
@@ -470,7 +475,7 @@ void path_echo(struct path *p, int64_t now_ms)
 
 void path_hurry(struct path *p, int64_t now_ms)
 {
-	if (!has_path(p->state))
+	if (path_state_is_without(p->state))
 		ask_soon(p, now_ms);
 }
 
@@ -478,14 +483,14 @@ void path_renew(struct path *p, int64_t now_ms)
 {
 	p->answered = false;
 	p->published.family = p->agreed.family = AF_UNSPEC;
-	if (!has_path(p->state))
+	if (path_state_is_without(p->state))
 		ask_soon(p, now_ms);
 }
 
 void path_tell(struct path *p, int64_t now_ms)
 {
 	p->told_ms = now_ms;
-	if (!has_path(p->state)) {
+	if (path_state_is_without(p->state)) {
 		p->pace_ms = 0;
 		p->quick_ms = now_ms + PATH_QUICK_MS;
 	}

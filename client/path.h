@@ -4,12 +4,14 @@
  *                            something speaks against it
  *        .---------> DIRECT -----------------------------> PROBED
  *        |           |  ^ ^                                |   | nothing comes back, and the registry
- *        |   unused, |  | `------ something came back -----'   | sees it elsewhere, or 15 s are over
+ *        |           |  | `---- something came back, or ----'   | sees it elsewhere, or 15 s are over
+ *        |   unused, |  |       it may be one that is late      |
  *        |  session  |  |                                      |
  *        |  too old  v  | handshake                            v
- *        |           IDLE ----- sent, but nothing back ----> LOOKING <--- first of all, without a handshake ever
- *        |                                                   |     ^
- *        |                                 found in the zone |     | 6 s, nothing came back
+ *        |           IDLE ----- sent, but nothing back ----> LOOKING <--- first of all, without a handshake ever; and
+ *        |                                                   |     ^      from DIRECT, after 15 s without an answer
+ *        |                     found in the zone, or set by  |     | 6 s, nothing came back
+ *        |                                     somebody else |     |
  *        |                                                   v     |
  *        `---------- something came back ------------------- TRYING
  *
@@ -53,6 +55,7 @@ enum path_why {
 	PATH_WHY_ADDRESS,   /* the way out of this host changed */
 	PATH_WHY_MAPPING,   /* the registry sees us elsewhere */
 	PATH_WHY_ELSEWHERE, /* the registry sees the peer elsewhere than where it was, and we send there */
+	PATH_WHY_NEWS,      /* the registry sees the peer elsewhere, which need not mean anything */
 	PATH_WHY_CHANGED,   /* somebody else set its endpoint, or made the peer anew */
 };
 
@@ -147,6 +150,9 @@ int64_t path_wakes_at(const struct path *p);
 bool path_has_session(const struct path *p, int64_t now_ms);
 /* Is there a path, as far as is known? */
 bool path_is_up(const struct path *p);
+bool path_state_is_up(enum path_state state);
+/* Has it no path that it once had, or might have: LOOKING and TRYING are one to whoever looks on. */
+bool path_state_is_without(enum path_state state);
 /* Are dumps wanted in quick succession? */
 bool path_is_watched(const struct path *p, int64_t now_ms);
 

@@ -290,8 +290,10 @@ static void answer_own(struct paths *ps, struct paths_own *own, enum lookup_stat
 	own->asking = false;
 	own->answered = true;
 	own->answer = status;
-	if (status == LOOKUP_FOUND)
+	if (status == LOOKUP_FOUND) {
 		own->at = *ep;
+		own->at_ms = now_ms;
+	}
 	if (moved && believe_mapping(ps, now_ms))
 		paths_suspect(ps, SIZE_MAX, PATH_WHY_MAPPING, now_ms);
 }
@@ -439,7 +441,7 @@ static bool next_of(struct paths *ps, size_t *turn, const struct path_may *may, 
 
 bool paths_next(struct paths *ps, int64_t now_ms, struct paths_act *out)
 {
-	struct path_may may = {.ask = ps->asking < PATHS_ASKS && has_one(&ps->asks, now_ms),
+	struct path_may may = {.ask = !ps->holds && ps->asking < PATHS_ASKS && has_one(&ps->asks, now_ms),
 	    .kick = has_one(&ps->kicks, now_ms), .poke = has_one(&ps->pokes, now_ms)};
 
 	if (may.ask && next_own(ps, now_ms, out)) {

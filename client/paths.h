@@ -35,6 +35,7 @@ struct paths_own {
 	int64_t ask_ms, asked_ms;
 	enum lookup_status answer;
 	struct endpoint at; /* the last one; AF_UNSPEC: never */
+	int64_t at_ms;      /* when it said so last */
 	size_t peer;        /* the place of the peer through whom that server is reached; SIZE_MAX: none */
 };
 
@@ -68,6 +69,7 @@ struct paths {
 	size_t own_len;  /* one for each server, or only one for all */
 	uint32_t ttl_s;
 	unsigned asking; /* look-ups that are open */
+	bool holds;      /* none is begun now */
 	unsigned vain;   /* those that were not answered, in a row */
 	int64_t dumped_ms, mapped_ms;
 	unsigned mappings; /* that were believed lately, the last at mapped_ms */

@@ -25,7 +25,7 @@ static uint32_t status_of(bool answered, enum lookup_status status)
 	return answered ? (uint32_t)status : REPORT_UNASKED;
 }
 
-static void fill_server(const struct paths *ps, size_t i, struct report_server *out)
+static void fill_server(const struct paths *ps, size_t i, int64_t now_ms, struct report_server *out)
 {
 	const struct paths_own *own = &ps->own[i];
 	const struct path *through = own->peer != SIZE_MAX ? paths_at(ps, own->peer) : NULL;
@@ -33,6 +33,7 @@ static void fill_server(const struct paths *ps, size_t i, struct report_server *
 	if (i < ps->servers.len)
 		out->address = ps->servers.at[i];
 	out->sees = own->at;
+	out->sees_ms = own->at.family != AF_UNSPEC ? since(own->at_ms, now_ms) : REPORT_NEVER;
 	out->status = status_of(own->answered, own->answer);
 	out->through = through != NULL ? 1 + (uint32_t)through->state : 0;
 }
@@ -52,10 +53,11 @@ void report_head_fill(const struct settings *settings, const struct paths *ps, c
 		out->peers += paths_at(ps, i) != NULL;
 	out->servers_len = (uint32_t)ps->own_len;
 	for (size_t i = 0; i < ps->own_len; i++)
-		fill_server(ps, i, &out->servers[i]);
+		fill_server(ps, i, now_ms, &out->servers[i]);
 	out->mapping = (uint32_t)paths_mapping(ps);
 	out->keepalive_s = settings->keepalive_s;
 	out->is_there = daemon->is_there;
+	out->is_up = daemon->is_up;
 	out->port = daemon->port;
 	out->running_ms = since(daemon->started_ms, now_ms);
 	out->told_ms = since(daemon->told_ms, now_ms);
@@ -116,13 +118,14 @@ static bool is_age(int64_t ms)
 
 static bool is_server(const struct report_server *s)
 {
-	return is_endpoint(&s->address) && is_endpoint(&s->sees) && s->status <= REPORT_UNASKED && s->through <= 1 + PATH_IDLE;
+	return is_endpoint(&s->address) && is_endpoint(&s->sees) && s->status <= REPORT_UNASKED && s->through <= 1 + PATH_IDLE &&
+	    is_age(s->sees_ms);
 }
 
 static bool is_head(const struct report_head *h)
 {
 	bool good = memchr(h->device, '\0', sizeof(h->device)) != NULL && name_is_sound(h->zone.wire, h->zone.len) &&
-	    h->is_there <= 1 && h->peers <= REPORT_PEERS_MAX && h->servers_len <= SETTINGS_SERVERS &&
+	    h->is_there <= 1 && h->is_up <= 1 && h->peers <= REPORT_PEERS_MAX && h->servers_len <= SETTINGS_SERVERS &&
 	    h->mapping <= PATHS_MAPPING_EACH && h->keepalive_s <= UINT16_MAX && h->port <= UINT16_MAX && h->running_ms >= 0 &&
 	    is_age(h->running_ms) && is_age(h->told_ms);
 

@@ -17,7 +17,7 @@
 #define REPORT_ONCE  '1'
 #define REPORT_WATCH 'w'
 
-#define REPORT_VERSION   1
+#define REPORT_VERSION   2
 #define REPORT_NEVER     (-1)            /* an age: it has not happened; a time to come: it will not */
 #define REPORT_UNASKED   LOOKUP_STATUSES /* a look-up's status: it has no answer yet */
 #define REPORT_PEERS_MAX (1u << 20)      /* the kernel's own limit */
@@ -27,10 +27,11 @@ enum report_magic { REPORT_HEAD = 0x77676d01, REPORT_PEER, REPORT_END };
 
 /* A name server, and what it says of this host. */
 struct report_server {
-	struct endpoint address; /* AF_UNSPEC: the system's servers */
+	struct endpoint address; /* AF_UNSPEC: there is none to ask */
 	struct endpoint sees;    /* where it last saw this host; AF_UNSPEC: nowhere yet */
 	uint32_t status;         /* of the last look-up of this host's key; REPORT_UNASKED */
 	uint32_t through;        /* the peer whom it is reached through: 1 + enum path_state; 0: none */
+	int64_t sees_ms;         /* since it said so last; REPORT_NEVER */
 };
 
 struct report_head {
@@ -39,6 +40,7 @@ struct report_head {
 	struct name zone;
 	uint8_t key[KEY_LEN]; /* this host's; zero: it has none */
 	uint32_t is_there;    /* the device */
+	uint32_t is_up;       /* packets may pass it */
 	uint32_t peers;
 	uint32_t servers_len;
 	struct report_server servers[SETTINGS_SERVERS];
@@ -91,6 +93,7 @@ struct report_daemon {
 	int64_t told_ms; /* the last news from the registry; PATH_NEVER: there was none */
 	uint16_t port;
 	bool is_there;   /* the device */
+	bool is_up;
 };
 
 /* "/run/wgmeet/wg0/NAME"; without a name the directory. */

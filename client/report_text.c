@@ -79,16 +79,11 @@ static void add_servers(struct text *t, const struct report_head *h)
 	add(t, ")");
 }
 
-static bool has_path(uint32_t state)
-{
-	return state != PATH_LOOKING && state != PATH_TRYING;
-}
-
 /* Are all servers behind tunnels that do not work themselves? */
 static bool is_cut_off(const struct report_head *h)
 {
 	for (uint32_t i = 0; i < h->servers_len; i++)
-		if (h->servers[i].through == 0 || has_path(h->servers[i].through - 1))
+		if (h->servers[i].through == 0 || !path_state_is_without((enum path_state)(h->servers[i].through - 1)))
 			return false;
 	return h->servers_len > 0;
 }
@@ -195,6 +190,10 @@ static void add_cause(struct text *t, const struct report_head *h, const struct 
 		break;
 	case PATH_WHY_ELSEWHERE:
 		add(t, "the registry sees it elsewhere");
+		add_endpoint(t, ", at ", &p->published);
+		break;
+	case PATH_WHY_NEWS:
+		add(t, "nothing came back since the registry saw it elsewhere");
 		add_endpoint(t, ", at ", &p->published);
 		break;
 	case PATH_WHY_CHANGED:
@@ -345,6 +344,10 @@ const char *report_sentence(const struct report_head *head, const struct report_
 	struct text t = {.out = out, .cap = REPORT_SENTENCE};
 
 	*out = '\0';
+	if (head->is_there && !head->is_up) {
+		add(&t, "no packet passes: the device is down");
+		return out;
+	}
 	switch ((enum path_state)peer->state) {
 	case PATH_DIRECT:
 		say_direct(&t, peer);
@@ -365,7 +368,7 @@ const char *report_sentence(const struct report_head *head, const struct report_
 
 bool report_is_problem(const struct report_peer *p)
 {
-	if (has_path(p->state) || !is_answered(p) || p->status == LOOKUP_NOT_IN_ZONE)
+	if (!path_state_is_without((enum path_state)p->state) || !is_answered(p) || p->status == LOOKUP_NOT_IN_ZONE)
 		return false;
 	return p->status != LOOKUP_FOUND || p->trials > (p->state == PATH_TRYING ? 1u : 0u);
 }

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dns.h"
 #include "log.h"
 #include "ready.h"
@@ -25,15 +25,12 @@
 #define SETTLE_MS 100  /* several events about the routes are one change */
 #define SLEPT_MS  5000 /* what is more is no interrupt, but a suspended machine */
 
-static const struct settings_usage usage = {.text = "wgmeet run DEVICE [OPTION...]", .needs_device = true};
+static const struct settings_usage usage = {.text = "wgmeet run DEVICE [OPTION...]", .needs_device = true, .stays = true};
 
 /* How long this machine has slept, since it was started. */
 static int64_t slept_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return running_now_ms() - ((int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+	return running_now_ms() - clock_ms(CLOCK_MONOTONIC);
 }
 
 /* ---- what is due ---- */
@@ -54,6 +51,7 @@ static void check_ways(struct run *r)
 	size_t n = ways_check(&r->ways, r->links, r->settings.fwmark, &r->paths, running_now_ms());
 
 	r->settled_ms = PATH_NEVER;
+	r->look_for_servers = r->system_servers;
 	if (n > 0)
 		running_renew(r);
 	if (n > 0)
@@ -67,10 +65,53 @@ static void check_sleep(struct run *r)
 	if (slept - r->slept_ms > SLEPT_MS) {
 		info("%s: this machine has slept: all paths are in doubt", r->settings.device);
 		paths_moved(&r->paths, running_now_ms());
+		r->look_for_servers = r->system_servers;
 		running_renew(r);
 		paths_suspect(&r->paths, SIZE_MAX, PATH_WHY_ADDRESS, running_now_ms());
 	}
 	r->slept_ms = slept;
+}
+
+/* ---- other settings ---- */
+
+/* False: the resolver cannot take them now. No look-up is open. */
+static bool use(struct run *r, const struct settings *fresh)
+{
+	int e = resolver_use(&r->resolver, fresh);
+
+	if (e == -EAGAIN)
+		return false;
+	if (e < 0)
+		diex("the resolver does not take the new settings: %s", strerror(-e));
+	r->settings = *fresh;
+	memset(r->registry, 0, sizeof(r->registry));
+	paths_use(&r->paths, &r->settings.servers, running_now_ms());
+	return true;
+}
+
+static bool same_servers(const struct server_list *a, const struct server_list *b)
+{
+	if (a->len != b->len)
+		return false;
+	for (size_t i = 0; i < a->len; i++)
+		if (!endpoint_equal(&a->at[i], &b->at[i]))
+			return false;
+	return true;
+}
+
+/* Another network has other name servers. */
+static void look_for_servers(struct run *r)
+{
+	static struct settings fresh;
+
+	fresh = r->settings;
+	dns_system_servers(&fresh.servers);
+	if (!same_servers(&fresh.servers, &r->settings.servers)) {
+		if (!use(r, &fresh))
+			return;
+		info("%s: the system's name servers have changed", r->settings.device);
+	}
+	r->look_for_servers = false;
 }
 
 /* ---- signals ---- */
@@ -80,30 +121,27 @@ static void reload(struct run *r)
 	static struct settings fresh;
 	unsigned errors = settings_reread(&fresh, r->argc, r->argv, &usage);
 	uint16_t port = (uint16_t)r->settings.notify_port;
-	int e;
+	bool system_servers, other;
 
-	r->reload = false;
 	if (errors > 0) {
+		r->reload = false;
 		warnx("%u error%s: everything stays as it was", errors, errors == 1 ? "" : "s");
 		r->untold = true;
 		return;
 	}
-	if (fresh.servers.len == 0)
+	system_servers = fresh.servers.len == 0;
+	if (system_servers)
 		dns_system_servers(&fresh.servers);
-	e = resolver_use(&r->resolver, &fresh);
-	if (e == -EAGAIN) {
-		r->reload = true;
-		return;
-	}
-	if (e < 0)
-		diex("the resolver does not take the new settings: %s", strerror(-e));
-	if (strcmp(fresh.user, r->settings.user) != 0 || strcmp(fresh.family, r->settings.family) != 0)
-		warnx("User and Family stay as they were: another one takes a restart");
+	other = strcmp(fresh.user, r->settings.user) != 0 || strcmp(fresh.family, r->settings.family) != 0;
 	memcpy(fresh.user, r->settings.user, sizeof(fresh.user));
 	memcpy(fresh.family, r->settings.family, sizeof(fresh.family));
-	r->settings = fresh;
+	r->reload = !use(r, &fresh);
+	if (r->reload)
+		return;
+	r->system_servers = system_servers;
+	if (other)
+		warnx("User and Family stay as they were: another one takes a restart");
 	log_init("wgmeet", r->settings.verbose);
-	paths_use(&r->paths, &r->settings.servers, running_now_ms());
 	if (port != r->settings.notify_port)
 		running_hear(r);
 	info("%s: read the settings again", r->settings.device);
@@ -154,7 +192,7 @@ static int timeout_ms(const struct run *r)
 {
 	int64_t now = running_now_ms(), at = paths_wakes_at(&r->paths, now);
 
-	if (r->reload || r->is_held || r->looked != 0) /* nothing is done before an answer, room in the channel, or a look */
+	if (r->is_held || r->looked != 0) /* nothing is done before there is room in the channel, or a look */
 		at = paths_dump_at(&r->paths, now);
 	if (at < r->dump_least_ms && at >= paths_dump_at(&r->paths, now))
 		at = r->dump_least_ms;
@@ -176,6 +214,8 @@ static void do_due(struct run *r)
 		running_look(r);
 	if (r->reload && r->paths.asking == 0)
 		reload(r);
+	if (r->look_for_servers && r->paths.asking == 0)
+		look_for_servers(r);
 	if (r->renew)
 		running_renew(r);
 	if (r->untold)
@@ -231,7 +271,8 @@ static void start(struct run *r)
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		die("getrandom");
-	if (r->settings.servers.len == 0)
+	r->system_servers = r->settings.servers.len == 0;
+	if (r->system_servers)
 		dns_system_servers(&r->settings.servers);
 	resolver_start(&r->settings, &r->resolver);
 	reporter_open(&r->reporter, r->settings.device);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define NETWORKS 16 /* of the device's own that count */
@@ -14,10 +15,7 @@
 
 int64_t running_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_BOOTTIME);
 }
 
 static const char *name_of(const struct path *p)
@@ -27,11 +25,33 @@ static const char *name_of(const struct path *p)
 	return key_text(p->key, text);
 }
 
-/* ---- the log: one line for each path that is won or lost ---- */
+/* ---- the log: one line for each path that is won or lost, and for each change of how a registry answers ---- */
 
-static bool is_up(enum path_state state)
+static bool is_trouble(enum lookup_status status)
 {
-	return state == PATH_DIRECT || state == PATH_PROBED;
+	return status == LOOKUP_NOT_READY || status == LOOKUP_REFUSED || status == LOOKUP_NO_ANSWER || status == LOOKUP_UNREACHABLE ||
+	    status == LOOKUP_BAD_ANSWER;
+}
+
+/* What it says of this host tells how it is itself. */
+static void say_registry(struct run *r, uint32_t server, enum lookup_status status)
+{
+	const char *name = r->settings.device;
+	const struct paths_own *own = &r->paths.own[server];
+	char where[ENDPOINT_TEXT], ep[ENDPOINT_TEXT];
+
+	if (r->registry[server] == 1 + (uint32_t)status)
+		return;
+	r->registry[server] = 1 + (uint32_t)status;
+	endpoint_to_text(&r->settings.servers.at[server], where);
+	if (status == LOOKUP_FOUND)
+		info("%s: the registry at %s sees us at %s", name, where, endpoint_to_text(&own->at, ep));
+	else if (is_trouble(status))
+		warnx("%s: the registry at %s: %s: peers that have no path cannot be found there", name, where, lookup_status_text(status));
+	else
+		info("%s: the registry at %s does not see us: %s", name, where, lookup_status_text(status));
+	if (status == LOOKUP_NO_ANSWER || status == LOOKUP_UNREACHABLE) /* has the network another one now? */
+		r->look_for_servers = r->system_servers;
 }
 
 static void say_state(struct run *r, size_t place)
@@ -44,9 +64,9 @@ static void say_state(struct run *r, size_t place)
 	if (p == NULL || before == now)
 		return;
 	reporter_changed(&r->reporter);
-	if (is_up(now) && !is_up(before))
+	if (path_state_is_up(now) && !path_state_is_up(before))
 		info("%s: %s: direct, at %s", r->settings.device, name_of(p), endpoint_to_text(&p->endpoint, ep));
-	else if (is_up(before) && !is_up(now) && now != PATH_IDLE)
+	else if (path_state_is_up(before) && !path_state_is_up(now) && now != PATH_IDLE)
 		info("%s: %s: %s: looking for it", r->settings.device, name_of(p), path_why_text(p->why));
 	else
 		debug("%s: %s: %s", r->settings.device, name_of(p), path_state_word(now));
@@ -87,6 +107,7 @@ static void follow(struct run *r, unsigned ifindex)
 	if (ifindex == r->ifindex)
 		return;
 	r->ifindex = ifindex;
+	reporter_changed(&r->reporter);
 	poke_close(&r->poker);
 	running_hear(r);
 }
@@ -138,6 +159,10 @@ void running_look(struct run *r)
 	}
 	if (e == -ENOMEM)
 		warnx("%s: out of memory", r->settings.device);
+	if (e == 0 && r->daemon.is_up != device_is_up(&r->device)) {
+		r->daemon.is_up = !r->daemon.is_up;
+		reporter_changed(&r->reporter);
+	}
 	r->tunnel_known = false;
 	r->dump_least_ms = running_now_ms() + COST * (running_now_ms() - begun);
 	say_states(r);
@@ -235,6 +260,8 @@ void running_take(struct run *r)
 		if (status == LOOKUP_FOUND && is_in_tunnel(r, &result.endpoint))
 			status = LOOKUP_IN_TUNNEL;
 		paths_answer(&r->paths, result.number, status, &result.endpoint, result.ttl_s, running_now_ms());
+		if (result.number >= PATHS_OWN)
+			say_registry(r, result.number - PATHS_OWN, status);
 		reporter_changed(&r->reporter);
 	}
 	for (int n = 0; n < AT_ONCE && e != 0 && (e = resolver_take_push(&r->resolver, &push)) > 0; n++) {
@@ -300,8 +327,9 @@ void running_act(struct run *r)
 
 	if (r->is_held && !post(r))
 		return;
-	/* A reload waits until no look-up is open. What the device is like nobody knows if it could not be read. */
-	while (!r->reload && !r->is_held && r->looked == 0 && paths_next(&r->paths, now_ms, &a)) {
+	r->paths.holds = r->reload || r->look_for_servers; /* that waits until no look-up is open */
+	/* What the device is like nobody knows if it could not be read. */
+	while (!r->is_held && r->looked == 0 && paths_next(&r->paths, now_ms, &a)) {
 		const struct path *p = a.act.what == PATH_DO_ASK ? NULL : paths_at(&r->paths, a.number);
 
 		if (a.act.what == PATH_DO_ASK)

@@ -32,6 +32,8 @@ struct run {
 	struct report_daemon daemon;
 	struct lookup held;  /* for which the resolver had no room */
 	bool is_held, reload;
+	bool system_servers, look_for_servers; /* nobody has named any; there may be others now */
+	uint32_t registry[SETTINGS_SERVERS];   /* how each answers, as it was said: 1 + enum lookup_status; 0: it was not */
 	bool renew, untold;  /* what could not be done, or said to the service manager, at once */
 	enum path_state *said; /* of each place */
 	size_t said_len;

@@ -91,7 +91,7 @@ _Noreturn static void help(const struct conf *c, const struct settings_usage *us
 {
 	printf("usage: %s\n\n"
 	       "  -c, --config FILE                  (" SETTINGS_DIR "/DEVICE.conf, if it is there)\n"
-	       "  --json                             for programs\n", usage->text);
+	       "%s", usage->text, usage->stays ? "" : "  --json                             for programs\n");
 	if (usage->changes_device)
 		printf("  --force                            also where a tunnel works\n"
 		       "  --dry-run                          say what would be done, and do nothing\n");
@@ -111,6 +111,8 @@ static const char *read_argv(struct conf *c, struct settings *settings, int argc
 	while ((opt = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
 		if (opt == 'c') {
 			file = optarg;
+		} else if (opt == OPT_JSON && usage->stays) {
+			die_usage("--json is for what prints something: wgmeet status tells how wgmeet run is doing");
 		} else if (opt == OPT_JSON) {
 			settings->json = true;
 		} else if ((opt == OPT_FORCE || opt == OPT_DRY_RUN) && !usage->changes_device) {

@@ -38,6 +38,7 @@ struct settings_usage {
 	bool needs_device;   /* it has no use without one */
 	bool changes_device; /* it takes --force and --dry-run */
 	bool watches;        /* it takes --watch */
+	bool stays;          /* it prints nothing: no --json */
 	bool may_lack_zone;  /* it may find that it needs none; else it calls settings_need_zone() */
 };
 

@@ -130,6 +130,8 @@ static int find_daemon(const struct settings *settings, struct report_head *head
 		close(fd);
 		if (settings->watch)
 			exit(EXIT_WRONG);
+	} else if (fd == -EACCES) {
+		diex("%s: wgmeet run is on it, and %s: run this as root", settings->device, reported_error(fd));
 	} else if (fd != -ENOENT) {
 		warnx("%s: going on without wgmeet run: %s", settings->device, reported_error(fd));
 	}
@@ -149,6 +151,8 @@ int status_main(int argc, char *argv[])
 	fd = find_daemon(&s.settings, &head);
 	if (fd >= 0)
 		return status_reported(&s.settings, fd, &head);
+	if (s.settings.zone.len == 0)
+		warnx("%s: wgmeet run is not on it, so DNS is asked", s.settings.device);
 	settings_need_zone(&s.settings);
 	return look_up(&s);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,8 +44,9 @@ static json_t *servers_json(const struct report_head *h)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < h->servers_len; i++)
-		json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "server", output_endpoint(&h->servers[i].address), "status",
-		    status_word(h->servers[i].status), "sees", output_endpoint(&h->servers[i].sees)));
+		json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o}", "server", output_endpoint(&h->servers[i].address), "status",
+		    status_word(h->servers[i].status), "sees", output_endpoint(&h->servers[i].sees), "age",
+		    seconds_json(h->servers[i].sees_ms)));
 	return list;
 }
 
@@ -52,8 +54,8 @@ static json_t *head_json(const struct view *v)
 {
 	const struct report_head *h = &v->head;
 
-	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:I, s:i, s:o, s:s, s:i, s:I}", "device", h->device, "zone", output_name(&h->zone),
-	    "daemon", 1, "present", (int)h->is_there, "public_key", key_is_zero(h->key) ? json_null() : output_key(h->key), "running",
+	return json_pack("{s:s, s:o, s:b, s:b, s:b, s:o, s:I, s:i, s:o, s:s, s:i, s:I}", "device", h->device, "zone", output_name(&h->zone),
+	    "daemon", 1, "present", (int)h->is_there, "up", (int)h->is_up, "public_key", key_is_zero(h->key) ? json_null() : output_key(h->key), "running",
 	    (json_int_t)(h->running_ms / 1000), "keepalive", (int)h->keepalive_s, "servers", servers_json(h), "mapping",
 	    report_mapping_word((enum paths_mapping)h->mapping), "notify_port", (int)h->port, "latest_push",
 	    (json_int_t)second_of(v, h->told_ms));
@@ -93,14 +95,14 @@ static const char *ago(const struct view *v, int64_t ms, char out[OUTPUT_TEXT])
 	return output_ago(second_of(v, ms), v->now_s, out);
 }
 
-static void print_server(const struct report_server *s)
+static void print_server(const struct view *v, const struct report_server *s)
 {
-	char ep[ENDPOINT_TEXT];
+	char ep[ENDPOINT_TEXT], when[OUTPUT_TEXT];
 
 	printf("  %sregistry%s: %s, ", output_bold(), output_reset(),
-	    s->address.family != AF_UNSPEC ? endpoint_to_text(&s->address, ep) : "the system's name servers");
+	    s->address.family != AF_UNSPEC ? endpoint_to_text(&s->address, ep) : "no name server");
 	if (s->sees.family != AF_UNSPEC)
-		printf("sees us at %s\n", endpoint_to_text(&s->sees, ep));
+		printf("sees us at %s (%s)\n", endpoint_to_text(&s->sees, ep), ago(v, s->sees_ms, when));
 	else
 		printf("does not see us: %s\n",
 		    s->status == REPORT_UNASKED ? "it has not answered yet" : lookup_status_text((enum lookup_status)s->status));
@@ -108,20 +110,21 @@ static void print_server(const struct report_server *s)
 
 static void print_head(const struct view *v)
 {
-	static const char *const nats[] = {[PATHS_MAPPING_UNKNOWN] = "unknown: it takes two registries to tell",
+	static const char *const nats[] = {[PATHS_MAPPING_UNKNOWN] = "unknown: it takes what two registries see to tell",
 	    [PATHS_MAPPING_SAME] = "one port for all destinations, or none", [PATHS_MAPPING_EACH] = "another port for each destination"};
 	const struct report_head *h = &v->head;
 	char key[KEY_BASE64 + 1], zone[NAME_TEXT], span[REPORT_SPAN], when[OUTPUT_TEXT];
 
 	printf("%sinterface%s: %s%s%s%s\n", output_green(), output_reset(), output_green(), h->device, output_reset(),
-	    h->is_there ? "" : " (it is not there: waiting for it)");
+	    !h->is_there ? " (it is not there: waiting for it)" : !h->is_up ? " (it is down: `ip link set up` brings it up)" : "");
 	if (!key_is_zero(h->key))
 		printf("  %spublic key%s: %s\n", output_bold(), output_reset(), key_text(h->key, key));
 	printf("  %swgmeet run%s: for %s\n", output_bold(), output_reset(), report_span(h->running_ms, span));
 	printf("  %szone%s: %s\n", output_bold(), output_reset(), name_to_text(&h->zone, zone));
 	for (uint32_t i = 0; i < h->servers_len; i++)
-		print_server(&h->servers[i]);
-	printf("  %sNAT%s: %s\n", output_bold(), output_reset(), nats[h->mapping]);
+		print_server(v, &h->servers[i]);
+	if (h->servers_len > 1)
+		printf("  %sNAT%s: %s\n", output_bold(), output_reset(), nats[h->mapping]);
 	if (h->port == 0)
 		printf("  %snews%s: not heard, the registry is asked at intervals\n", output_bold(), output_reset());
 	else
@@ -130,7 +133,7 @@ static void print_head(const struct view *v)
 
 static void print_peer(const struct view *v, const struct report_peer *p)
 {
-	bool good = p->state == PATH_DIRECT || p->state == PATH_IDLE;
+	bool good = v->head.is_up && (p->state == PATH_DIRECT || p->state == PATH_IDLE);
 	char key[KEY_BASE64 + 1], ep[ENDPOINT_TEXT], rx[OUTPUT_TEXT], tx[OUTPUT_TEXT], when[OUTPUT_TEXT], why[REPORT_SENTENCE];
 
 	printf("\n%speer%s: %s%s%s\n", output_yellow(), output_reset(), output_yellow(), key_text(p->key, key), output_reset());
@@ -153,7 +156,7 @@ static void print_peer(const struct view *v, const struct report_peer *p)
 static void begin(struct view *v)
 {
 	v->now_s = (uint64_t)time(NULL);
-	v->problems = !v->head.is_there;
+	v->problems = !v->head.is_there || !v->head.is_up;
 	if (v->settings->json) {
 		output_array_begin(head_json(v), "peers");
 		return;
@@ -222,7 +225,7 @@ int status_reported(const struct settings *settings, int fd, const struct report
 	read_report(&v, fd);
 	while (settings->watch) {
 		r = reported_next(fd, -1, &m);
-		if (r != 1 || m.magic != REPORT_HEAD)
+		if (r != 1 || m.magic != REPORT_HEAD || strcmp(m.head.device, settings->device) != 0)
 			give_up(&v, r != 1 ? r : -EPROTO);
 		v.head = m.head;
 		read_report(&v, fd);

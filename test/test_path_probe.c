@@ -225,18 +225,18 @@ static const struct {
     {"192.0.2.1:1", "192.0.2.1:1", "192.0.2.1:2", true, PATH_TRYING, PATH_WHY_ELSEWHERE},
     /* Its NAT gives us another port: its address tells, a port does not, unless it is one that answers. */
     {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.1:1", true, PATH_DIRECT, PATH_WHY_NEW},
-    {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.1:2", false, PATH_DIRECT, PATH_WHY_SILENCE},
+    {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.1:2", false, PATH_DIRECT, PATH_WHY_NEWS},
     {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.1:2", true, PATH_TRYING, PATH_WHY_ELSEWHERE},
     {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.2:2", false, PATH_DIRECT, PATH_WHY_ELSEWHERE},
     {"192.0.2.1:1", "192.0.2.1:7", "192.0.2.1:7", false, PATH_DIRECT, PATH_WHY_NEW},
     /* It is somewhere of its own, in a LAN perhaps. */
     {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.1:1", true, PATH_DIRECT, PATH_WHY_NEW},
-    {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.1:2", false, PATH_DIRECT, PATH_WHY_SILENCE},
-    {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.2:1", false, PATH_DIRECT, PATH_WHY_SILENCE},
+    {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.1:2", false, PATH_DIRECT, PATH_WHY_NEWS},
+    {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.2:1", false, PATH_DIRECT, PATH_WHY_NEWS},
     {"192.0.2.1:1", "10.0.0.1:1", "192.0.2.2:1", true, PATH_TRYING, PATH_WHY_ELSEWHERE},
     /* It was never asked for. */
     {NULL, "192.0.2.1:1", "192.0.2.1:1", true, PATH_DIRECT, PATH_WHY_NEW},
-    {NULL, "192.0.2.1:1", "192.0.2.2:1", false, PATH_DIRECT, PATH_WHY_SILENCE},
+    {NULL, "192.0.2.1:1", "192.0.2.2:1", false, PATH_DIRECT, PATH_WHY_NEWS},
 };
 
 START_TEST(news_of_a_peer)
@@ -254,7 +254,7 @@ START_TEST(news_of_a_peer)
 	find(reports[_i].now);
 	see();
 	poke_in_vain(500);
-	if (reports[_i].state == PATH_DIRECT && p.prompt && reports[_i].why == PATH_WHY_SILENCE)
+	if (reports[_i].state == PATH_DIRECT && p.prompt && reports[_i].why == PATH_WHY_NEWS)
 		ck_assert_int_eq(p.state, PATH_PROBED);
 	else
 		ck_assert_int_eq(p.state, reports[_i].state);

@@ -12,7 +12,7 @@
 static struct report_head head_of_all(void)
 {
 	struct report_head h = {.magic = REPORT_HEAD, .version = REPORT_VERSION, .device = "wg0", .zone = util_name("wg.example.com"),
-	    .is_there = 1, .servers_len = 1, .told_ms = REPORT_NEVER};
+	    .is_there = 1, .is_up = 1, .servers_len = 1, .told_ms = REPORT_NEVER};
 
 	h.servers[0] = (struct report_server){.address = util_endpoint("203.0.113.10:53"), .sees = util_endpoint("203.0.113.20:51820")};
 	return h;
@@ -69,6 +69,8 @@ static const struct sentence sentences[] = {
     {"in doubt for 3 s: nothing came back since the registry sees us elsewhere", PROBED, WORKED, .why = PATH_WHY_MAPPING,
         .sees = ""},
     {"in doubt for 3 s: the registry sees it elsewhere, at 203.0.113.7:51820", PROBED, WORKED, .why = PATH_WHY_ELSEWHERE, ASKED},
+    {"in doubt for 3 s: nothing came back since the registry saw it elsewhere, at 203.0.113.7:51820", PROBED, WORKED,
+        .why = PATH_WHY_NEWS, ASKED},
     {"in doubt for 3 s: nothing came back since somebody else changed it", PROBED, WORKED, .why = PATH_WHY_CHANGED},
     {"in doubt for a moment: what was sent to it was not answered", .state = PATH_PROBED, .doubt_ms = 200, WORKED,
         .why = PATH_WHY_SILENCE},
@@ -255,7 +257,7 @@ END_TEST
 static struct paths paths;
 static struct wg_device dev;
 static struct settings settings;
-static struct report_daemon daemon = {.started_ms = NOW - 5000, .told_ms = PATH_NEVER, .port = 5354, .is_there = true};
+static struct report_daemon daemon = {.started_ms = NOW - 5000, .told_ms = PATH_NEVER, .port = 5354, .is_there = true, .is_up = true};
 static union report_message m;
 
 /* Nothing is done without a look at the device just before. */
@@ -301,6 +303,20 @@ static void ask(uint32_t number)
 		ck_assert(paths_next(&paths, NOW - 2000, &a));
 }
 
+/* Whatever was known of a path: it does not lead anywhere now. */
+START_TEST(of_a_device_that_is_down_no_path_is_direct)
+{
+	struct report_head h = head_of_all();
+	struct report_peer p = peer_of_all();
+	char said[REPORT_SENTENCE];
+
+	h.is_up = 0;
+	ck_assert_str_eq(report_sentence(&h, &p, said), "no packet passes: the device is down");
+	h.is_there = 0; /* nothing is known of it */
+	ck_assert_str_eq(report_sentence(&h, &p, said), "direct since 2 h");
+}
+END_TEST
+
 START_TEST(the_head_says_how_the_host_is)
 {
 	struct endpoint at = util_endpoint("203.0.113.20:51820"), other = util_endpoint("203.0.113.20:1024");
@@ -313,9 +329,9 @@ START_TEST(the_head_says_how_the_host_is)
 	ck_assert_str_eq(h->device, "wg0");
 	ck_assert(name_equal(&h->zone, &settings.zone));
 	ck_assert_mem_eq(h->key, key, KEY_LEN);
-	ck_assert(h->is_there == 1 && h->peers == 2 && h->servers_len == 2 && h->keepalive_s == 25 && h->port == 5354);
+	ck_assert(h->is_there == 1 && h->is_up == 1 && h->peers == 2 && h->servers_len == 2 && h->keepalive_s == 25 && h->port == 5354);
 	ck_assert(h->running_ms == 5000 && h->told_ms == REPORT_NEVER && h->mapping == PATHS_MAPPING_UNKNOWN);
-	ck_assert(h->servers[0].status == REPORT_UNASKED && h->servers[0].sees.family == AF_UNSPEC);
+	ck_assert(h->servers[0].status == REPORT_UNASKED && h->servers[0].sees.family == AF_UNSPEC && h->servers[0].sees_ms == REPORT_NEVER);
 	ck_assert(endpoint_equal(&h->servers[1].address, &settings.servers.at[1]));
 	ck_assert_uint_eq(h->servers[0].through, 1 + PATH_DIRECT);
 	ck_assert_uint_eq(h->servers[1].through, 0);
@@ -325,16 +341,16 @@ START_TEST(the_head_says_how_the_host_is)
 	paths_answer(&paths, PATHS_OWN, LOOKUP_FOUND, &at, 10, NOW - 1000);
 	paths_answer(&paths, PATHS_OWN + 1, LOOKUP_FOUND, &other, 10, NOW - 1000);
 	daemon.told_ms = NOW - 7000;
-	daemon.is_there = false;
+	daemon.is_there = daemon.is_up = false;
 	report_head_fill(&settings, &paths, &daemon, NOW, &m.head);
 	daemon.told_ms = PATH_NEVER;
-	daemon.is_there = true;
+	daemon.is_there = daemon.is_up = true;
 	ck_assert_int_eq(report_judge(&m, sizeof(m.head)), REPORT_GOOD);
-	ck_assert(h->mapping == PATHS_MAPPING_EACH && h->told_ms == 7000 && h->is_there == 0);
+	ck_assert(h->mapping == PATHS_MAPPING_EACH && h->told_ms == 7000 && h->is_there == 0 && h->is_up == 0 && h->servers[0].sees_ms == 1000);
 	ck_assert(h->servers[0].status == LOOKUP_FOUND && endpoint_equal(&h->servers[0].sees, &at));
 	ck_assert(endpoint_equal(&h->servers[1].sees, &other));
 
-	/* The system's servers, and a device without a key. */
+	/* No server, and a device without a key. */
 	paths_forget(&paths);
 	settings.servers.len = 0;
 	paths_use(&paths, &settings.servers, NOW);
@@ -414,6 +430,8 @@ START_TEST(a_head_is_judged)
 	BAD_HEAD(m.head.zone.len--);
 	BAD_HEAD(m.head.zone.wire[0] = 64);
 	BAD_HEAD(m.head.is_there = 2);
+	BAD_HEAD(m.head.is_up = 2);
+	BAD_HEAD(m.head.servers[0].sees_ms = -2);
 	BAD_HEAD(m.head.peers = REPORT_PEERS_MAX + 1);
 	BAD_HEAD(m.head.servers_len = SETTINGS_SERVERS + 1);
 	BAD_HEAD(m.head.servers[1].address.family = 3);
@@ -523,6 +541,7 @@ Suite *suite_report(void)
 	tcase_add_test(t, any_combination_is_a_sentence);
 	suite_add_tcase(s, m_case);
 	tcase_add_checked_fixture(m_case, setup, teardown);
+	tcase_add_test(m_case, of_a_device_that_is_down_no_path_is_direct);
 	tcase_add_test(m_case, the_head_says_how_the_host_is);
 	tcase_add_test(m_case, a_peer_is_told_as_its_path_is);
 	tcase_add_test(m_case, a_head_is_judged);

@@ -65,6 +65,8 @@ must lab_wait 20 lab_shook alice hub
 check "the device is there: it knows of bob" lab_wait 5 lists bob
 check "no name server: it looks for him" lab_wait 10 in_state alice bob looking
 check "and says why it does not find him" lab_wait 10 state_why alice bob 'reached|no answer'
+check "and in its log" log_says alice "registry at $RUN_SERVER:53: .*(no answer|reached)"
+same "once" 1 "$(grep -c 'registry at' "$LAB/run-alice.log")"
 check "and stays" lab_alive run-alice
 run_daemon bob
 run_wgmeetd
@@ -79,7 +81,7 @@ matches "it says why" 'wgalice.*(already|another|other)|(already|another|other).
 same "in one line" 1 "$(grep -c . <<<"$out")"
 check "the first one lives" lab_alive run-alice
 check "and answers" lists bob
-check "and has nothing to say about it" not has_said .
+check "and has nothing to say about it" not has_said "already|another|$BIN"
 
 # What others do to the device. ------------------------------------------------------------------------------------------
 
@@ -88,6 +90,7 @@ lab_addr[carol]=10.9.0.4
 lab_know alice carol
 check "a peer is added: it is looked for" lab_wait 7 in_state alice carol looking
 check "the name server is there: alice and bob find each other" lab_wait 30 lab_shook alice bob
+check "and her log has where she is seen" lab_wait 15 log_says alice "registry at $RUN_SERVER:53 sees us at $(lab_seen alice)"
 echo "# $(($(day_ms) - began)) ms after it was"
 check "alice says so" lab_wait 10 in_state alice bob direct
 check "and why carol is not found" lab_wait 15 state_why alice carol 'not in the zone'
@@ -99,6 +102,8 @@ lab_know alice bob
 check "and added again: found" lab_wait 10 lab_shook alice bob
 check "they talk" lab_wait 5 direct alice bob
 
+# Between two looks at the device at which nothing came in from bob, or he could have moved there himself.
+check "bob is silent" lasts 6 lab_alive run-alice
 before=$(sets alice bob)
 lab_in alice wg set wgalice peer "$(lab_pub bob)" endpoint 203.0.113.99:9
 check "an endpoint that somebody sets: it stays" lasts 6 endpoint_is alice bob 203.0.113.99:9
@@ -121,6 +126,7 @@ ep=$(lab_peer alice bob endpoints)
 hup
 check "SIGHUP: read again" lab_wait 3 has_said 'read the settings again'
 check "the other zone is asked, and the server refuses" lab_wait 10 state_why alice carol refuse
+check "and the log says that it does" lab_wait 15 has_said "registry at $RUN_SERVER:53: .*refuse"
 same "bob's endpoint is as it was" "$ep" "$(lab_peer alice bob endpoints)"
 
 printf '%s\n' '[Client]' 'Zone = two..dots' 'Sever = 10.9.0.1' 'Keepalive = many' >"$conf"
@@ -144,6 +150,31 @@ check "another server" lab_wait 3 has_said 'read the settings again'
 check "is asked, and nobody is there" lab_wait 20 state_why alice carol 'no answer|reached'
 check "bob is direct all the same" in_state alice bob direct
 
+# The system's name servers. -----------------------------------------------------------------------------------------------
+
+echo 'nameserver 127.0.0.9' >"$LAB/resolv.conf"
+[ -e /etc/resolv.conf ] || : >"$(readlink -m /etc/resolv.conf)"
+mount --bind "$LAB/resolv.conf" "$(readlink -f /etc/resolv.conf)" || lab_die "cannot mount"
+configure "Zone = $ZONE"
+hup
+check "no server is given: the system's" lab_wait 3 has_said 'read the settings again'
+check "nobody is there" lab_wait 20 has_said 'registry at 127.0.0.9:53: .*(no answer|reached)'
+echo "nameserver $RUN_SERVER" >"$LAB/resolv.conf"
+mark
+ip -n alice route add 198.51.100.0/24 via "${lab_nat_lan[nat-a]}.1"
+check "with a network come other name servers" lab_wait 10 has_said "system's name servers have changed"
+check "which are asked" lab_wait 15 state_why alice carol 'not in the zone'
+
+# A device that is down. ---------------------------------------------------------------------------------------------------
+
+ip -n alice link set wgalice down
+check "down: status says that nothing passes" lab_wait 7 state_why alice bob 'the device is down'
+lab_in alice "$BIN/wgmeet" status wgalice >/dev/null
+same "and fails" 1 $?
+ip -n alice link set wgalice up
+check "up: they talk again" lab_wait 20 direct alice bob
+check "and status says so" lab_wait 10 in_state alice bob direct
+
 # The end. -----------------------------------------------------------------------------------------------------------------
 
 before=$(settings alice)
@@ -157,6 +188,7 @@ check "they still talk" direct alice bob
 check "nothing of it is left" not test -e /run/wgmeet/wgalice/status
 same "and status says that it does not run" no "$(lab_in alice "$BIN/wgmeet" status wgalice --zone $ZONE \
 	--server $RUN_SERVER --json 2>/dev/null | jq -r 'if .peers[0].state then "yes" else "no" end')"
+same "--json is refused" 2 "$(lab_in alice timeout 5 "$BIN/wgmeet" run wgalice -c "$conf" --json >/dev/null 2>&1; echo $?)"
 run_daemon alice -c "$conf"
 check "it starts again" lab_wait 5 lists bob
 lab_stop run-alice INT

@@ -9,9 +9,9 @@ e2e_enter "$@"
 [ -x "$BUILD/test/teller" ] || e2e_skip "no $BUILD/test/teller: make tests"
 cp "$BUILD/test/teller" "$BIN/"
 
-schema='{"device": "string", "zone": "string", "daemon": "boolean", "present": "boolean", "public_key": "string|null",
+schema='{"device": "string", "zone": "string", "daemon": "boolean", "present": "boolean", "up": "boolean", "public_key": "string|null",
 	"running": "number", "keepalive": "number", "servers": [{"server": "string|null", "status": "string",
-	"sees": "string|null"}], "mapping": "string", "notify_port": "number", "latest_push": "number", "peers": [{
+	"sees": "string|null", "age": "number|null"}], "mapping": "string", "notify_port": "number", "latest_push": "number", "peers": [{
 	"public_key": "string", "endpoint": "string|null", "dns": {"either": [{"status": "string"},
 	{"status": "string", "age": "number"}, {"status": "string", "endpoint": "string", "age": "number"}]},
 	"latest_handshake": "number", "rx_bytes": "number", "tx_bytes": "number", "persistent_keepalive": "number",
@@ -78,8 +78,7 @@ expected="interface: wgone
   public key: $(key self)
   wgmeet run: for T
   zone: $ZONE
-  registry: 10.9.0.1:53, sees us at 203.0.113.20:51820
-  NAT: unknown: it takes two registries to tell
+  registry: 10.9.0.1:53, sees us at 203.0.113.20:51820 (T ago)
   news: on port 5354, latest: never
 
 peer: $(key alice)
@@ -117,8 +116,8 @@ run --json
 same "status --json, without a zone: exit status" 1 $status
 check "status --json: the schema" fits "$schema" "$LAB/out"
 server='{"server":"10.9.0.1:53","status":"found","sees":"203.0.113.20:51820"}'
-json_is "status --json: the device" '[.device, .zone, .daemon, .present, .servers, .mapping, .latest_push]' \
-	"[\"wgone\",\"$ZONE\",true,true,[$server],\"unknown\",0]"
+json_is "status --json: the device" '[.device, .zone, .daemon, .present, .up, (.servers | map(del(.age))), .mapping, .latest_push]' \
+	"[\"wgone\",\"$ZONE\",true,true,true,[$server],\"unknown\",0]"
 json_is "status --json: the states" '[.peers[] | [.state, .registry, .trials, .dns.status, .action]]' \
 	'[["direct",true,0,"not-asked","none"],["looking",false,1,"found","kick"],["looking",false,0,"not-in-zone","none"],'\
 '["idle",false,0,"not-asked","none"]]'

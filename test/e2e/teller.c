@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "reporter.h"
 #include "sandbox.h"
@@ -21,15 +21,7 @@
 static struct paths paths;
 static struct wg_device dev;
 static struct settings settings;
-static struct report_daemon life = {.told_ms = PATH_NEVER, .port = 5354, .is_there = true};
-
-static int64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+static struct report_daemon life = {.told_ms = PATH_NEVER, .port = 5354, .is_there = true, .is_up = true};
 
 static struct endpoint at(const char *text)
 {
@@ -91,7 +83,7 @@ static void act(const char *carol, int64_t now_ms, uint64_t wall_s)
 static void play(const char *device)
 {
 	uint64_t wall_s = (uint64_t)time(NULL);
-	int64_t begun_ms = clock_ms() - AGO_MS;
+	int64_t begun_ms = clock_ms(CLOCK_BOOTTIME) - AGO_MS;
 
 	snprintf(settings.device, sizeof(settings.device), "%s", device);
 	name_from_text("wg.test", &settings.zone);
@@ -115,8 +107,8 @@ static void on_signal(uint32_t signal, struct reporter *r)
 
 	key_of("carol", carol);
 	if (signal == SIGUSR1) {
-		paths_tell(&paths, carol, clock_ms());
-		act("192.0.2.3:1003", clock_ms(), (uint64_t)time(NULL));
+		paths_tell(&paths, carol, clock_ms(CLOCK_BOOTTIME));
+		act("192.0.2.3:1003", clock_ms(CLOCK_BOOTTIME), (uint64_t)time(NULL));
 	} else {
 		life.is_there = false;
 	}
@@ -157,7 +149,7 @@ int main(int argc, char *argv[])
 	for (;;) {
 		struct report_head head;
 		size_t n = reporter_fill(&r, p);
-		int64_t now = clock_ms(), wakes = reporter_wakes_at(&r);
+		int64_t now = clock_ms(CLOCK_BOOTTIME), wakes = reporter_wakes_at(&r);
 
 		p[n] = (struct pollfd){.fd = fd, .events = POLLIN};
 		poll(p, n + 1, wakes == PATH_NEVER ? -1 : wakes > now ? (int)(wakes - now) : 0);
@@ -166,8 +158,8 @@ int main(int argc, char *argv[])
 				break;
 			on_signal(si.ssi_signo, &r);
 		}
-		report_head_fill(&settings, &paths, &life, clock_ms(), &head);
-		reporter_serve(&r, p, &paths, &head, clock_ms());
+		report_head_fill(&settings, &paths, &life, clock_ms(CLOCK_BOOTTIME), &head);
+		reporter_serve(&r, p, &paths, &head, clock_ms(CLOCK_BOOTTIME));
 	}
 	reporter_close(&r);
 	return EXIT_FINE;
