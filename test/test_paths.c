@@ -205,6 +205,27 @@ START_TEST(so_many_look_ups_are_open_at_most)
 }
 END_TEST
 
+/* The resolver gets other settings when no look-up is open; what was found is tried all the same. */
+START_TEST(look_ups_can_be_held_back)
+{
+	struct paths_act act;
+	uint32_t number;
+
+	add_peers(1, 2, 0);
+	see();
+	number = ask_for(1);
+	ps.holds = true;
+	while (paths_next(&ps, now, &act))
+		ck_assert_int_ne(act.act.what, PATH_DO_ASK);
+	ck_assert_int_gt(paths_wakes_at(&ps, now), now);
+	answer(number, "192.0.2.1:1");
+	ck_assert(paths_next(&ps, now, &act));
+	ck_assert_int_eq(act.act.what, PATH_DO_MOVE);
+	ps.holds = false;
+	ask_for(2);
+}
+END_TEST
+
 START_TEST(nothing_is_touched_without_a_look)
 {
 	uint32_t number;
@@ -266,6 +287,7 @@ Suite *suite_paths(void)
 	tcase_add_test(t, no_more_than_so_many_look_ups_a_second);
 	tcase_add_test(t, no_more_than_so_many_pokes_a_second);
 	tcase_add_test(t, so_many_look_ups_are_open_at_most);
+	tcase_add_test(t, look_ups_can_be_held_back);
 	tcase_add_test(t, nothing_is_touched_without_a_look);
 	tcase_add_test(t, dumps_are_as_quick_as_is_needed);
 	suite_add_tcase(s, t);
