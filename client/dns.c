@@ -370,6 +370,15 @@ static void take_cookie(struct server *s, const uint8_t *msg, size_t len, bool b
 	s->looks = memcmp(before, s->cookie, sizeof(before)) == 0 ? s->looks + 1 : 0;
 }
 
+/* Who has given a cookie gives ours back with each answer: one without it is of somebody who has not seen the question (RFC 7873
+ * section 5.3), or of another server behind that address. TCP tells which. */
+static bool may_be_forged(const struct question *q, const uint8_t *msg, size_t len)
+{
+	const struct server *s = q->server;
+
+	return !q->tcp && !q->plain && s->cookie_len > REPLY_COOKIE_CLIENT && memmem(msg, len, s->cookie, REPLY_COOKIE_CLIENT) == NULL;
+}
+
 static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t len)
 {
 	if (ares_status == ARES_ETIMEOUT)
@@ -426,6 +435,11 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 	}
 	way_of(q)->lost |= ares_status == ARES_ETIMEOUT;
 	move_window(q, timeouts > 0, !truncated && (status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE));
+	if (whole && may_be_forged(q, msg, len)) {
+		q->tcp = true;
+		ask(q);
+		return;
+	}
 	if (whole) {
 		take_cookie(q->server, msg, len, false);
 		if (ask_otherwise(q, msg, len))

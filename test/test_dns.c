@@ -241,6 +241,43 @@ START_TEST(the_newest_cookie_is_sent)
 }
 END_TEST
 
+/* Whoever forges an answer has not seen the cookie that is in the question. */
+START_TEST(an_answer_without_our_cookie_is_not_believed)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&settings.servers.at[0], &sa);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), conn = -1;
+	uint8_t framed[2 + sizeof(q.msg)];
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&sa, len), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	for (size_t i = 0; i < 2; i++) { /* the second is of a server that gives cookies */
+		ask(0, 1);
+		ck_assert(receive(0));
+		answer(0, NXDOMAIN, i == 0 ? NULL : "monday!!");
+		wait_for(i + 1);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		ask(0, 1);
+		ck_assert(receive(0));
+		q.msg[12 + name.len + 4 + OPT + 4] ^= i == 0; /* another's */
+		answer(0, NXDOMAIN, i == 0 ? "tuesday!" : NULL);
+		if (i == 0) {
+			while ((conn = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+				look();
+		}
+		ck_assert_uint_eq(answered, 2 + i);
+		while (read(conn, framed, sizeof(framed)) <= 0)
+			look();
+		framed[4] |= 0x80;
+		ck_assert_int_gt(write(conn, framed, 2 + ((size_t)framed[0] << 8 | framed[1])), 0);
+		wait_for(3 + i);
+	}
+	close(conn);
+	close(listener);
+}
+END_TEST
+
 /* ---- sockets and servers ---- */
 
 /* The next time this host may have another address, and somebody may have learned the port. */
@@ -377,6 +414,7 @@ Suite *suite_dns(void)
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, the_newest_cookie_is_sent);
+	tcase_add_test(c, an_answer_without_our_cookie_is_not_believed);
 	suite_add_tcase(s, k);
 	tcase_add_checked_fixture(k, setup, NULL);
 	tcase_add_test(k, no_socket_is_kept_when_nothing_is_in_flight);
