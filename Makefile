@@ -4,6 +4,7 @@
 # make performance  all that is measured, and contrib/performance/ anew: an hour on a quiet machine, see test/bench/README
 # make bench        of that wgmeetd, Knot DNS and NSD beside a bare reflector: 25 minutes
 # make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
+# make pictures     those of contrib/guide anew, from their sources; make figures what its page on performance has from the tables
 # make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
 #
 # V=1 shows the commands; SAN=1 builds with AddressSanitizer and UBSan into build-san/; CC=clang works.
@@ -218,6 +219,18 @@ performance: | values deps-bench $(if $(VM),deps-check)
 bench: | values-server deps-bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@PARTS=server BUILD=$(abspath $(BUILD)) test/bench/all.sh
+
+# In the repository, so that the pages have them; a test compares.
+pictures: $(patsubst %.pic,%.svg,$(filter-out %/macros.pic,$(wildcard contrib/guide/pictures/*.pic)))
+contrib/guide/pictures/%.svg: contrib/guide/pictures/%.pic contrib/guide/pictures/macros.pic contrib/guide/pictures/render.sh
+	$(call say,PIC)
+	$(Q)contrib/guide/pictures/render.sh $< >$@
+
+# The tables of contrib/guide/performance.md anew, from contrib/performance/tables.txt.
+figures:
+	@awk -f contrib/guide/figures.awk contrib/performance/tables.txt contrib/guide/performance.md >contrib/guide/performance.new
+	@mv contrib/guide/performance.new contrib/guide/performance.md
+.PHONY: pictures figures
 
 deps-demo deps-check deps-bench: deps-%:
 	@BUILD=$(BUILD) contrib/build/deps.sh $*

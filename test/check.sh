@@ -35,6 +35,8 @@ for test in run clock device; do
 done
 run bench test/bench/smoke.sh
 run report test/bench/report_test.sh
+run log test/docs/log_test.sh
+run pictures test/docs/pictures_test.sh
 run vm test/vm/test.sh
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
