@@ -1,7 +1,7 @@
 #!/bin/bash
 # contrib/guide/log.md has every message of the programs, with its level, and none that there is not. What is missing is printed as
 # a line to paste. Needs nothing but the sources.
-# shellcheck source-path=SCRIPTDIR disable=SC1091
+# shellcheck source-path=SCRIPTDIR disable=SC1091,SC2016
 
 . "${0%/*}/../e2e/e2e.bash" || exit 1
 cd "$ROOT" || exit 1

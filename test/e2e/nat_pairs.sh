@@ -10,7 +10,7 @@ rows=("$@")
 run_needs
 e2e_enter "$@"
 
-VAIN_S=8 # more than a trial, and more than WireGuard needs for a second initiation
+VAIN_S=7 # more than a trial, and more than WireGuard needs for a second initiation
 
 # restrict NAT PEER - filters by the address alone: whom the peer has sent to may send to it from any port.
 restrict() {
@@ -179,7 +179,7 @@ served6() { # NAME - asked in the tunnel, for the bed has no other IPv4
 	local owner
 
 	owner=$(peer_name "$1").$ZONE
-	[ "$(lab_in hub dig +short +tries=1 +time=2 @$RUN_SERVER "$owner" AAAA)" != "" ]
+	[ "$(lab_in hub dig +short +tries=1 +time=2 "@$RUN_SERVER" "$owner" AAAA)" != "" ]
 }
 
 if wants ipv6; then
