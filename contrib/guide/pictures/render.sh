@@ -3,6 +3,7 @@
 # fit into the size that the source names in a line "# size WIDTH HEIGHT", in inches, around its middle; macros are in macros.pic.
 set -eu
 
+command -v pic2plot >/dev/null || { echo "not installed: pic2plot (Debian: plotutils)" >&2; exit 1; }
 dir=${0%/*}
 size=$(sed -n 's/^# size //p' "$1")
 # pic2plot has pages of 8 inches, which it calls 1.
