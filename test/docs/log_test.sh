@@ -19,8 +19,10 @@ in_page() {
 		sub(/:$/, "", text)
 		n = text ~ /^``/ ? 2 : 1
 		text = substr(text, n + 1, length(text) - 2 * n)
-		if (n == 2 && text ~ /` $/)
-			sub(/ $/, "", text)
+		if (n == 2) {
+			sub(/^ `/, "`", text)
+			sub(/` $/, "`", text)
+		}
 		gsub(/<[^<>]*>/, "<>", text)
 		print $2 "\t" text
 	}' "$1"
@@ -28,7 +30,7 @@ in_page() {
 
 # as_lines - to paste.
 as_lines() {
-	sed -E -e 's/^([a-z]+)\t(.*`.*[^`])$/- \1 ``\2``:/' -e 's/^([a-z]+)\t(.*`)$/- \1 ``\2 ``:/' -e 's/^([a-z]+)\t(.*)$/- \1 `\2`:/'
+	sed -E -e 's/^([a-z]+)\t(.*`.*)$/- \1 ``\2``:/' -e 's/^(- [a-z]+ ``)`/\1 `/' -e 's/```:$/` ``:/' -e 's/^([a-z]+)\t(.*)$/- \1 `\2`:/'
 }
 
 nothing() { # WHAT LINES
