@@ -27,9 +27,9 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 endif
 
 COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libseccomp libsodium
-SERVER_LIBS := $(COMMON_LIBS) ldns
+SERVER_LIBS := $(COMMON_LIBS) ldns jansson
 CLIENT_LIBS := $(COMMON_LIBS) ldns libcares jansson
-TEST_LIBS   := $(SERVER_LIBS) libcares jansson check
+TEST_LIBS   := $(SERVER_LIBS) libcares check
 
 pkg = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARN) $(HARDEN) $(SANITIZE) -MMD -MP $(CPPFLAGS) $(CFLAGS)

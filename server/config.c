@@ -233,7 +233,7 @@ static void default_server(struct server_conf *s)
 
 _Noreturn static void help(const struct conf *c)
 {
-	printf("usage: wgmeetd [-c FILE] [--check | --print-zone] [OPTION...]\n"
+	printf("usage: wgmeetd [-c FILE] [--check | --print-zone | --init] [OPTION...]\n"
 	       "\n"
 	       "Publishes the endpoints that a WireGuard device sees of its peers, in DNS.\n"
 	       "\n"
@@ -241,6 +241,7 @@ _Noreturn static void help(const struct conf *c)
 	       "                                     none if --zone is given)\n"
 	       "  --check                            read the configuration, and say what is wrong in it\n"
 	       "  --print-zone                       read the device once, print the zone as a master file\n"
+	       "  --init [--yes]                     look at this host, ask, and write a configuration; see --init --help\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "What the command line says goes before what the file says:\n");
@@ -248,12 +249,14 @@ _Noreturn static void help(const struct conf *c)
 	exit(EXIT_FINE);
 }
 
-enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
+enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_INIT, OPT_YES, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, OPT_CHECK},
     {"print-zone", no_argument, NULL, OPT_PRINT_ZONE},
+    {"init", no_argument, NULL, OPT_INIT},
+    {"yes", no_argument, NULL, OPT_YES},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {0},
@@ -273,6 +276,9 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 			config->check = true;
 		} else if (opt == OPT_PRINT_ZONE) {
 			config->print_zone = true;
+		} else if (opt == OPT_INIT || opt == OPT_YES) {
+			/* It is looked for before all else, see init_is_wanted(). */
+			die_usage("%s", opt == OPT_INIT ? "write --init in full" : "--yes goes with --init");
 		} else if (opt == OPT_HELP) {
 			help(c);
 		} else if (opt == OPT_VERSION) {

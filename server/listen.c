@@ -83,7 +83,7 @@ _Noreturn static void die_bind(const struct listen_conf *conf, int type)
 
 	endpoint_to_text(ep, text);
 	if (err == EADDRINUSE) {
-		port_owner(proto, ep->port, owner);
+		port_owner(proto, ep, owner);
 		if (conf->device[0] != '\0')
 			diex("cannot listen on %%%s, which is %s (%s) of that device: the port is taken%s%s; to share it, that "
 			     "program must be bound to a device, too",
@@ -101,15 +101,26 @@ _Noreturn static void die_bind(const struct listen_conf *conf, int type)
 	die("cannot listen on %s (%s)", text, proto);
 }
 
-/* SO_REUSEPORT would let a second server of the same user share the port and take half of the queries. So the port is
- * first taken without it. */
-static void probe(const struct listen_conf *conf, int type)
+int listen_try(const struct listen_conf *conf, int type)
 {
 	int fd = bind_socket(conf, type, false);
 
 	if (fd < 0)
-		die_bind(conf, type);
+		return -errno;
 	close(fd);
+	return 0;
+}
+
+/* SO_REUSEPORT would let a second server of the same user share the port and take half of the queries. So the port is
+ * first taken without it. */
+static void probe(const struct listen_conf *conf, int type)
+{
+	int r = listen_try(conf, type);
+
+	if (r < 0) {
+		errno = -r;
+		die_bind(conf, type);
+	}
 }
 
 static void prepare_udp(const struct listener *l)

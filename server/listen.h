@@ -24,7 +24,11 @@ int listen_tell_interface(struct listener *l);
  * again. 0 or -errno. */
 int listen_bind_interface(const struct listener *l, unsigned ifindex);
 
-/* Who has a local port: "PROGRAM (pid N)", or a user where the program cannot be seen, or "". proto is "udp" or "tcp". */
-const char *port_owner(const char *proto, uint16_t port, char out[128]);
+/* Could it be listened on? SOCK_DGRAM or SOCK_STREAM. 0 or -errno. */
+int listen_try(const struct listen_conf *conf, int type);
+
+/* Who has a local address and port, or one that is in its way: "PROGRAM (pid N)", or a user where the program cannot be seen, or
+ * "". proto is "udp" or "tcp". */
+const char *port_owner(const char *proto, const struct endpoint *wanted, char out[128]);
 
 #endif

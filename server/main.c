@@ -17,6 +17,7 @@
 #include "binder.h"
 #include "channel.h"
 #include "config.h"
+#include "init.h"
 #include "log.h"
 #include "observer.h"
 #include "ready.h"
@@ -197,6 +198,8 @@ int main(int argc, char *argv[])
 
 	log_init("wgmeetd", false);
 	sandbox_start();
+	if (init_is_wanted(argc, argv))
+		return init_main(argc, argv);
 	errors = config_read(&config, NULL, argc, argv);
 	if (errors > 0)
 		die_usage("%u error%s, nothing done", errors, errors == 1 ? "" : "s");

@@ -1,4 +1,4 @@
-/* Who has a port? /proc/net tells the socket's inode and user, /proc/PID/fd the program; only root sees all of them. */
+/* Who has an address and port? /proc/net tells the socket's inode and user, /proc/PID/fd the program; only root sees all of them. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -10,9 +10,40 @@
 
 #include "listen.h"
 
-static bool find_inode(const char *table, uint16_t port, unsigned long *inode, unsigned *uid)
+/* The kernel prints the address's words as numbers of the host. */
+static bool address_of(const char *hex, struct endpoint *out)
 {
-	char path[64], line[512];
+	size_t words = strlen(hex) / 8;
+
+	*out = (struct endpoint){.family = words == 1 ? AF_INET : AF_INET6};
+	for (size_t i = 0; i < words; i++) {
+		unsigned word;
+
+		if (sscanf(hex + 8 * i, "%8x", &word) != 1)
+			return false;
+		memcpy(out->addr + 4 * i, &word, 4);
+	}
+	return words == 1 || words == 4;
+}
+
+/* Does a socket at `held` keep us from `wanted`? One at [::] may have IPv4's addresses, too; ours never do. */
+static bool is_in_the_way(const struct endpoint *held, const struct endpoint *wanted)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (held->family == wanted->family)
+		return endpoint_addr_is_any(held) || endpoint_addr_is_any(wanted) ||
+		    memcmp(held->addr, wanted->addr, sizeof(held->addr)) == 0;
+	if (held->family == AF_INET)
+		return false;
+	if (memcmp(held->addr, mapped, sizeof(mapped)) == 0)
+		return endpoint_addr_is_any(wanted) || memcmp(held->addr + 12, wanted->addr, 4) == 0;
+	return endpoint_addr_is_any(held);
+}
+
+static bool find_inode(const char *table, const struct endpoint *wanted, unsigned long *inode, unsigned *uid)
+{
+	char path[64], line[512], hex[33];
 	bool found = false;
 	FILE *fp;
 
@@ -21,11 +52,12 @@ static bool find_inode(const char *table, uint16_t port, unsigned long *inode, u
 	if (fp == NULL)
 		return false;
 	while (!found && fgets(line, sizeof(line), fp) != NULL) {
-		unsigned local, state;
+		unsigned port, state;
+		struct endpoint held;
 
 		/* sl local rem st tx:rx tr:when retrnsmt uid timeout inode; TCP: 0A is LISTEN, UDP: 07 is unconnected */
-		found = sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", &local, &state, uid, inode) == 4 &&
-		    local == port && (state == 0x0a || state == 0x07);
+		found = sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", hex, &port, &state, uid, inode) == 5 &&
+		    port == wanted->port && (state == 0x0a || state == 0x07) && address_of(hex, &held) && is_in_the_way(&held, wanted);
 	}
 	fclose(fp);
 	return found;
@@ -94,7 +126,7 @@ static void program_of(const char *number, char *out, size_t cap)
 	snprintf(out, cap, "%s (pid %s)", name, pid);
 }
 
-const char *port_owner(const char *proto, uint16_t port, char out[128])
+const char *port_owner(const char *proto, const struct endpoint *wanted, char out[128])
 {
 	char target[64], table6[8];
 	unsigned long inode;
@@ -104,7 +136,7 @@ const char *port_owner(const char *proto, uint16_t port, char out[128])
 
 	out[0] = '\0';
 	snprintf(table6, sizeof(table6), "%s6", proto);
-	if (!find_inode(proto, port, &inode, &uid) && !find_inode(table6, port, &inode, &uid))
+	if (!find_inode(proto, wanted, &inode, &uid) && !find_inode(table6, wanted, &inode, &uid))
 		return out;
 	if (inode == 0) { /* no program's socket */
 		snprintf(out, 128, "the kernel (the listen port of a WireGuard device? see `wg show`)");

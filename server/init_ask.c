@@ -1,0 +1,224 @@
+/* Questions and answers. What comes in may be anything: a file, an empty pipe, a cat on the keyboard. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "init.h"
+#include "log.h"
+
+#define TRIES 5
+#define SWALLOW (1 << 20) /* octets of a line without an end */
+
+enum line { LINE_FINE, LINE_END, LINE_LONG, LINE_CONTROL };
+
+/* A line without its end, and without blanks around it. */
+static enum line read_line(FILE *in, char out[INIT_ANSWER])
+{
+	enum line what = LINE_FINE;
+	size_t len = 0, swallowed = 0;
+	int c;
+
+	while ((c = getc(in)) != EOF && c != '\n') {
+		if (++swallowed > SWALLOW)
+			die_usage("the answer has no end: nothing done");
+		if (c == '\t' || c == '\r')
+			c = ' ';
+		if (c < ' ' || c == 0x7f)
+			what = what == LINE_LONG ? LINE_LONG : LINE_CONTROL;
+		else if (len == INIT_ANSWER - 1)
+			what = LINE_LONG;
+		else if (c != ' ' || len > 0)
+			out[len++] = (char)c;
+	}
+	while (len > 0 && out[len - 1] == ' ')
+		len--;
+	out[len] = '\0';
+	/* What stands before the end of a file is no answer, unless a line break says that it is whole. */
+	return c == EOF ? LINE_END : what;
+}
+
+static const char *judge_line(enum line what, const char *fallback, init_judge_fn *judge, void *data, char answer[INIT_ANSWER])
+{
+	if (what == LINE_LONG)
+		return "the line is too long";
+	if (what == LINE_CONTROL)
+		return "there are control characters in it";
+	if (*answer == '\0' && fallback == NULL)
+		return "there is no default: say something";
+	if (*answer == '\0')
+		snprintf(answer, INIT_ANSWER, "%s", fallback);
+	return judge(answer, data);
+}
+
+void init_ask(const struct init_dialog *d, const char *question, const char *option, const char *fallback,
+    init_judge_fn *judge, void *data, char answer[INIT_ANSWER])
+{
+	const char *wrong;
+
+	if (d->yes) {
+		if (fallback == NULL)
+			die_usage("%s? There is no default: give --%s; nothing done", question, option);
+		snprintf(answer, INIT_ANSWER, "%s", fallback);
+		wrong = judge(answer, data);
+		if (wrong != NULL)
+			die_usage("%s? The default is %s, and that will not do: %s: give --%s; nothing done", question, answer, wrong,
+			    option);
+		return;
+	}
+	for (int i = 0; i < TRIES; i++) {
+		enum line what;
+
+		if (fallback != NULL)
+			fprintf(d->out, "%s [%s]: ", question, fallback);
+		else
+			fprintf(d->out, "%s: ", question);
+		fflush(d->out);
+		what = read_line(d->in, answer);
+		if (what == LINE_END) {
+			fputc('\n', d->out);
+			fflush(d->out);
+			die_usage("%s? There was no answer: give --%s, or --yes to take the defaults; nothing done", question, option);
+		}
+		wrong = judge_line(what, fallback, judge, data, answer);
+		if (wrong == NULL)
+			return;
+		fprintf(d->out, "  %s\n", wrong);
+	}
+	fflush(d->out);
+	die_usage("%s? No answer of %d would do: give --%s; nothing done", question, TRIES, option);
+}
+
+/* ---- the questions ---- */
+
+struct choice {
+	const struct init_host *host;
+	struct init_plan *plan;
+};
+
+static const char *judge_device(const char *answer, void *data)
+{
+	struct choice *c = data;
+
+	for (size_t i = 0; i < c->host->devices_len; i++) {
+		if (strcmp(c->host->devices[i].dev.name, answer) == 0) {
+			c->plan->device = &c->host->devices[i];
+			return NULL;
+		}
+	}
+	return "there is no WireGuard device of that name here";
+}
+
+static void ask_device(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
+{
+	struct choice choice = {.host = host, .plan = plan};
+	const char *given = init_value(plan, "Device");
+	char answer[INIT_ANSWER];
+
+	if (given != NULL) {
+		if (judge_device(given, &choice) != NULL)
+			die_usage("--device %s: there is no WireGuard device of that name here; nothing done", given);
+		return;
+	}
+	if (host->devices_len == 1) {
+		plan->device = &host->devices[0];
+	} else {
+		fprintf(d->out, "There are %zu WireGuard devices:", host->devices_len);
+		for (size_t i = 0; i < host->devices_len; i++)
+			fprintf(d->out, " %s", host->devices[i].dev.name);
+		fputs(".\n", d->out);
+		init_ask(d, "Which one has the peers to publish", "device", NULL, judge_device, &choice, answer);
+	}
+	init_value_set(plan, "Device", plan->device->dev.name);
+}
+
+static const char *judge_zone(const char *answer, void *data)
+{
+	return init_take_zone(answer, data);
+}
+
+static void ask_zone(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
+{
+	const char *given = init_value(plan, "Name"), *wrong;
+	char answer[INIT_ANSWER], fallback[300];
+
+	if (given != NULL) {
+		wrong = init_take_zone(given, plan);
+		if (wrong != NULL)
+			die_usage("--zone: %s; nothing done", wrong);
+		return;
+	}
+	if (!d->yes)
+		fputs("\nThe zone is where the peers' names are: a name below a domain of yours, wg.example.com if that is example.com.\n"
+		      "If the peers ask this host and nobody else it may be any, such as wg.home.arpa.\n", d->out);
+	snprintf(fallback, sizeof(fallback), "wg.%s", host->domain);
+	init_ask(d, "The zone's name", "zone", *host->domain != '\0' ? fallback : NULL, judge_zone, plan, answer);
+}
+
+static const char *judge_listen(const char *answer, void *data)
+{
+	return init_take_listen(answer, data);
+}
+
+static void ask_listen(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
+{
+	char answer[INIT_ANSWER], fallback[INIT_ADDRS * ENDPOINT_TEXT] = "", text[ENDPOINT_TEXT];
+	const struct init_device *dev = plan->device;
+	const char *wrong;
+
+	if (init_value(plan, "Listen") != NULL) {
+		wrong = init_take_listen(NULL, plan);
+		if (wrong != NULL)
+			die_usage("--listen: %s; nothing done", wrong);
+		return;
+	}
+	for (size_t i = 0; i < dev->addrs_len; i++)
+		snprintf(fallback + strlen(fallback), sizeof(fallback) - strlen(fallback), "%s%s", i > 0 ? ", " : "",
+		    endpoint_addr_to_text(&dev->addrs[i], text));
+	if (*fallback == '\0' && host->public_len > 0)
+		endpoint_addr_to_text(&host->public_addrs[0], fallback);
+	if (!d->yes) {
+		fputs("\nAt the tunnel's address only peers are answered, and that is enough if they ask this host.\n", d->out);
+		if (host->public_len > 0)
+			fprintf(d->out, "For a delegation answer in public, too: add %s behind a comma.\n",
+			    endpoint_addr_to_text(&host->public_addrs[0], text));
+	}
+	init_ask(d, "Where to answer, addresses of this host", "listen", *fallback != '\0' ? fallback : NULL, judge_listen, plan,
+	    answer);
+}
+
+static const char *judge_self(const char *answer, void *data)
+{
+	return init_take_self(answer, data);
+}
+
+static void ask_self(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
+{
+	const char *given = init_value(plan, "Self"), *wrong;
+	char answer[INIT_ANSWER];
+
+	if (given != NULL) {
+		wrong = init_take_self(given, plan);
+		if (wrong != NULL)
+			die_usage("--self %s: %s; nothing done", given, wrong);
+		return;
+	}
+	if (!d->yes && host->public_len > 0)
+		fputs("\nPeers learn where this host's own WireGuard is. auto: at this host's public addresses.\n", d->out);
+	else if (!d->yes)
+		fputs("\nThis host has no public address: it is behind a NAT. Which address does the NAT have, and which port does it\n"
+		      "forward to this host's WireGuard? ADDR, if the port is the same here and there, or ADDR:PORT; none, if peers need\n"
+		      "not learn it.\n", d->out);
+	init_ask(d, host->public_len > 0 ? "Where peers reach this host's WireGuard" :
+	    "This host has no public address. Where do peers reach its WireGuard", "self", host->public_len > 0 ? "auto" : NULL,
+	    judge_self, plan, answer);
+}
+
+void init_ask_all(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
+{
+	ask_device(d, host, plan);
+	ask_zone(d, host, plan);
+	ask_listen(d, host, plan);
+	ask_self(d, host, plan);
+	if (!d->yes)
+		fputc('\n', d->out);
+}

@@ -1,0 +1,223 @@
+/* What is wrong with peers, and with what the firewall makes of them. */
+#include <string.h>
+
+#include "init.h"
+
+#define LISTED_MAX 10
+#define OLD_S      180 /* REJECT_AFTER_TIME: who sends at all has had a newer handshake by then */
+
+/* ---- peers ---- */
+
+enum trouble { FINE, UNSEEN, OLD, PRIVATE };
+
+static enum trouble trouble_of(const struct init_host *host, const struct init_plan *plan, const struct wg_peer *p)
+{
+	const char *private_too = init_value(plan, "PrivateEndpoints");
+
+	if (p->endpoint.family == AF_UNSPEC || p->last_handshake_s == 0)
+		return UNSEEN;
+	if ((int64_t)p->last_handshake_s < host->now_s - OLD_S)
+		return OLD;
+	if (endpoint_is_private(&p->endpoint) && (private_too == NULL || strcmp(private_too, "yes") != 0))
+		return PRIVATE;
+	return FINE;
+}
+
+static const char *ago(int64_t seconds, char out[32])
+{
+	if (seconds < 7200)
+		snprintf(out, 32, "%d minutes", (int)(seconds / 60));
+	else if (seconds < 172800)
+		snprintf(out, 32, "%d hours", (int)(seconds / 3600));
+	else
+		snprintf(out, 32, "%d days", (int)(seconds / 86400 > 99999 ? 99999 : seconds / 86400));
+	return out;
+}
+
+static void say_peer(const struct init_host *host, const struct wg_device *dev, const struct wg_peer *p, enum trouble what,
+    struct init_report *r)
+{
+	char key[KEY_BASE64 + 1], ip[ALLOWEDIP_TEXT] = "no allowed IP", at[ENDPOINT_TEXT], time[32];
+
+	if (p->allowed_len > 0)
+		allowedip_to_text(&dev->allowed[p->allowed_off], ip);
+	key_text(p->public_key, key);
+	if (what == UNSEEN)
+		init_say(r, INIT_WARN, "peer", "%s (%s) was never seen", key, ip);
+	else if (what == OLD)
+		init_say(r, INIT_WARN, "peer", "%s (%s) was last seen %s ago", key, ip,
+		    ago(host->now_s - (int64_t)p->last_handshake_s, time));
+	else
+		init_say(r, INIT_WARN, "peer", "%s (%s) is seen at a private address, %s, and is not published", key, ip,
+		    endpoint_addr_to_text(&p->endpoint, at));
+}
+
+static void say_remedy(const struct init_plan *plan, enum trouble what, struct init_report *r)
+{
+	const struct wg_device *dev = &plan->device->dev;
+	char key[KEY_BASE64 + 1], at[ENDPOINT_TEXT] = "this host's address and port";
+
+	if (plan->self == INIT_SELF_FIXED)
+		endpoint_to_text(&plan->self_at, at);
+	if (what == UNSEEN)
+		init_todo(r, "there: a [Peer] with PublicKey = %s, Endpoint = %s and PersistentKeepalive = 25; and see that UDP port %u gets here",
+		    key_text(dev->public_key, key), at, dev->listen_port);
+	else if (what == OLD)
+		init_todo(r, "if it is on: PersistentKeepalive = 25 there, in the [Peer] of this host, so that its NAT keeps the endpoint open");
+	else
+		init_todo(r, "--private-endpoints, if all peers are in that network; else give its public one, Endpoint = in a [Peer] of the "
+		             "file");
+}
+
+static void judge_trouble(const struct init_host *host, const struct init_plan *plan, enum trouble what, struct init_report *r)
+{
+	const struct wg_device *dev = &plan->device->dev;
+	size_t n = 0;
+
+	for (size_t i = 0; i < dev->peers_len; i++) {
+		if (trouble_of(host, plan, &dev->peers[i]) == what && n++ < LISTED_MAX)
+			say_peer(host, dev, &dev->peers[i], what, r);
+	}
+	if (n > LISTED_MAX)
+		init_say(r, INIT_WARN, "peer", "and %zu more like these", n - LISTED_MAX);
+	if (n > 0)
+		say_remedy(plan, what, r);
+}
+
+void init_judge_peers(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
+{
+	const struct wg_device *dev = &plan->device->dev;
+	unsigned before = r->warnings;
+
+	if (dev->peers_len == 0) {
+		init_say(r, INIT_WARN, "peer", "%s has no peers", dev->name);
+		init_todo(r, "add them: `wg set %s peer KEY allowed-ips ADDR/32`, and a [Peer] in /etc/wireguard/%s.conf", dev->name, dev->name);
+		return;
+	}
+	for (enum trouble what = UNSEEN; what <= PRIVATE; what++)
+		judge_trouble(host, plan, what, r);
+	if (r->warnings == before)
+		init_say(r, INIT_OK, "peer", "all were seen within the last three minutes");
+}
+
+/* ---- the firewall ---- */
+
+static void remedy_rule(const struct init_packet *p, const struct init_chain *c, struct init_report *r)
+{
+	const char *proto = p->tcp ? "tcp" : "udp";
+	bool on = p->device[0] != '\0';
+
+	if (c->ufw) {
+		init_todo(r, "`ufw allow%s%s to any port %u proto %s`", on ? " in on " : "", on ? p->device : "", p->port, proto);
+	} else if (strcmp(c->table, "firewalld") == 0) {
+		init_todo(r, "`firewall-cmd --permanent --add-port=%u/%s && firewall-cmd --reload`, in the zone of %s", p->port, proto,
+		    on ? p->device : "the device");
+	} else if (strcmp(c->chain, "INPUT") == 0 && strcmp(c->family, "inet") != 0) {
+		init_todo(r, "`%s -I INPUT%s%s -p %s --dport %u -j ACCEPT`, and the same where your rules come from",
+		    strcmp(c->family, "ip6") == 0 ? "ip6tables" : "iptables", on ? " -i " : "", on ? p->device : "", proto, p->port);
+	} else {
+		init_todo(r, "`nft insert rule %s %s %s %s%s%s%s dport %u accept`, and the same where your rules come from (/etc/nftables.conf)",
+		    c->family, c->table, c->chain, on ? "iifname " : "", on ? p->device : "", on ? " " : "", proto, p->port);
+	}
+}
+
+/* Returns whether it gets through. */
+static bool judge_packet(const struct init_host *host, const struct init_packet *p, const char *what, struct init_report *r)
+{
+	struct init_chain chain;
+	enum init_passage passage = init_firewall_judge(host->ruleset, p, &chain);
+	char over[IFNAMSIZ + 8] = "";
+
+	if (passage == INIT_OPEN)
+		return true;
+	if (p->device[0] != '\0')
+		snprintf(over, sizeof(over), " over %s", p->device);
+	if (passage == INIT_CLOSED) {
+		init_say(r, INIT_FAIL, "firewall", "%s port %u%s, %s, is dropped by the chain %s %s %s: %s", p->tcp ? "TCP" : "UDP", p->port,
+		    over, what, chain.family, chain.table, chain.chain, chain.how);
+		remedy_rule(p, &chain, r);
+	} else {
+		init_say(r, INIT_WARN, "firewall", "cannot tell whether %s port %u%s, %s, gets through", p->tcp ? "TCP" : "UDP", p->port, over,
+		    what);
+		if (chain.chain[0] != '\0')
+			init_todo(r, "see `nft list chain %s %s %s`: %s", chain.family, chain.table, chain.chain, chain.how);
+		else
+			init_todo(r, "see `nft list ruleset`");
+	}
+	return false;
+}
+
+static struct wg_allowedip a_peer(const struct wg_device *dev, uint8_t family)
+{
+	for (size_t i = 0; i < dev->allowed_len; i++)
+		if (dev->allowed[i].family == family)
+			return dev->allowed[i];
+	return (struct wg_allowedip){0};
+}
+
+/* A question at that address, from the tunnel or from elsewhere. */
+static bool judge_questions(const struct init_host *host, const struct init_plan *plan, const struct listen_conf *l, bool tunnel,
+    struct init_report *r)
+{
+	const char *device = tunnel ? plan->device->dev.name : l->device[0] != '\0' ? l->device : host->wan;
+	struct init_packet p = {.family = l->at.family, .port = l->at.port, .device = device};
+	bool fine = true;
+
+	if (!endpoint_addr_is_any(&l->at))
+		p.to = l->at;
+	if (tunnel)
+		p.from = a_peer(&plan->device->dev, l->at.family);
+	for (int tcp = 0; tcp < 2; tcp++) {
+		p.tcp = tcp != 0;
+		fine &= judge_packet(host, &p, tunnel ? "where peers ask" : "where resolvers ask", r);
+	}
+	return fine;
+}
+
+static bool judge_listeners(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
+{
+	const struct init_device *d = plan->device;
+	bool fine = true;
+
+	for (size_t i = 0; i < plan->listen.len; i++) {
+		const struct listen_conf *l = &plan->listen.at[i];
+		struct endpoint at = l->at;
+		bool any = endpoint_addr_is_any(&at), tunnel = init_is_tunnel(d, &at), has_family = false;
+
+		at.port = 1;
+		if (!any && !endpoint_is_reachable(&at))
+			continue; /* loopback */
+		for (size_t j = 0; j < d->addrs_len; j++)
+			has_family |= d->addrs[j].family == at.family;
+		if (tunnel || (any && has_family && (l->device[0] == '\0' || strcmp(l->device, d->dev.name) == 0)))
+			fine &= judge_questions(host, plan, l, true, r);
+		if (!tunnel && strcmp(l->device, d->dev.name) != 0)
+			fine &= judge_questions(host, plan, l, false, r);
+	}
+	return fine;
+}
+
+void init_judge_rules(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
+{
+	const struct init_device *d = plan->device;
+	struct init_packet p = {.family = AF_INET, .port = d->dev.listen_port, .device = host->wan};
+	bool fine;
+
+	if (plan->self == INIT_SELF_FIXED)
+		p.family = plan->self_at.family;
+	else if (host->public_len > 0)
+		p.family = host->public_addrs[0].family;
+	if (host->legacy_rules) {
+		init_say(r, INIT_WARN, "firewall", "iptables has rules that nft does not show: cannot tell what they drop");
+		init_todo(r, "see `iptables-legacy -S INPUT` and `ip6tables-legacy -S INPUT`");
+	}
+	if (host->ruleset == NULL) {
+		init_say(r, INIT_WARN, "firewall", "cannot tell what it drops: %s", host->rules_why);
+		init_todo(r, "see that it lets in UDP port %u, and the ports to listen at over UDP and TCP", d->dev.listen_port);
+		return;
+	}
+	fine = d->dev.listen_port == 0 || judge_packet(host, &p, "WireGuard's own", r);
+	fine &= judge_listeners(host, plan, r);
+	if (fine && !host->legacy_rules)
+		init_say(r, INIT_OK, "firewall", "it lets in what is needed");
+}
