@@ -39,7 +39,7 @@ struct init_host {
 	bool has_admin;   /* CAP_NET_ADMIN */
 	struct endpoint public_addrs[INIT_ADDRS], private_addrs[INIT_ADDRS];
 	size_t public_len, private_len;
-	char wan[IFNAMSIZ]; /* the device of the default route; empty: none */
+	char wan[IFNAMSIZ]; /* where others come from, mostly: the device of the default route; empty: not known */
 	char domain[256];   /* of the host's name; empty: none */
 	char stub[128];     /* who answers at 127.0.0.53; empty: nobody */
 	int64_t now_s;

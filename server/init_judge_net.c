@@ -52,13 +52,18 @@ static void say_peer(const struct init_host *host, const struct wg_device *dev, 
 		    endpoint_addr_to_text(&p->endpoint, at));
 }
 
-static void say_remedy(const struct init_plan *plan, enum trouble what, struct init_report *r)
+static void say_remedy(const struct init_host *host, const struct init_plan *plan, enum trouble what, struct init_report *r)
 {
 	const struct wg_device *dev = &plan->device->dev;
 	char key[KEY_BASE64 + 1], at[ENDPOINT_TEXT] = "this host's address and port";
+	struct endpoint self = plan->self_at;
 
-	if (plan->self == INIT_SELF_FIXED)
-		endpoint_to_text(&plan->self_at, at);
+	if (plan->self != INIT_SELF_FIXED && host->public_len > 0) {
+		self = host->public_addrs[0];
+		self.port = dev->listen_port;
+	}
+	if (self.family != AF_UNSPEC)
+		endpoint_to_text(&self, at);
 	if (what == UNSEEN)
 		init_todo(r, "there: a [Peer] with PublicKey = %s, Endpoint = %s and PersistentKeepalive = 25; and see that UDP port %u gets here",
 		    key_text(dev->public_key, key), at, dev->listen_port);
@@ -81,7 +86,7 @@ static void judge_trouble(const struct init_host *host, const struct init_plan *
 	if (n > LISTED_MAX)
 		init_say(r, INIT_WARN, "peer", "and %zu more like these", n - LISTED_MAX);
 	if (n > 0)
-		say_remedy(plan, what, r);
+		say_remedy(host, plan, what, r);
 }
 
 void init_judge_peers(const struct init_host *host, const struct init_plan *plan, struct init_report *r)

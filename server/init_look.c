@@ -158,6 +158,20 @@ static void look_public(struct init_host *host)
 		warnx("cannot read this host's addresses: %s", strerror(-n));
 }
 
+/* Without a default route: where it has an address that is not the tunnel's. */
+static void find_wan(struct init_host *host)
+{
+	struct ifaddrs *all = NULL;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (struct ifaddrs *a = all; a != NULL && host->wan[0] == '\0'; a = a->ifa_next)
+		if (a->ifa_addr != NULL && a->ifa_addr->sa_family == AF_INET && (a->ifa_flags & IFF_LOOPBACK) == 0 &&
+		    find_device(host, a->ifa_name) == NULL)
+			snprintf(host->wan, sizeof(host->wan), "%s", a->ifa_name);
+	freeifaddrs(all);
+}
+
 static void look_wan(struct init_host *host)
 {
 	FILE *fp = fopen("/proc/self/net/route", "re");
@@ -170,6 +184,8 @@ static void look_wan(struct init_host *host)
 			snprintf(host->wan, sizeof(host->wan), "%s", name);
 	if (fp != NULL)
 		fclose(fp);
+	if (host->wan[0] == '\0')
+		find_wan(host);
 }
 
 /* ---- the rest ---- */
@@ -196,6 +212,7 @@ void init_look(struct init_host *host, const char *family)
 {
 	static const struct endpoint stub = {.family = AF_INET, .addr = {127, 0, 0, 53}, .port = 53};
 	struct timex clock = {0};
+	struct timespec now = {0};
 
 	memset(host, 0, sizeof(*host));
 	host->has_admin = sandbox_has(CAP_NET_ADMIN);
@@ -205,7 +222,8 @@ void init_look(struct init_host *host, const char *family)
 	look_wan(host);
 	look_domain(host);
 	port_owner("udp", &stub, host->stub);
-	host->now_s = time(NULL);
+	clock_gettime(CLOCK_REALTIME, &now);
+	host->now_s = now.tv_sec;
 	host->clock_synced = adjtimex(&clock) != TIME_ERROR;
 	host->has_systemd = access("/run/systemd/system", F_OK) == 0;
 	init_look_rules(host);

@@ -107,6 +107,7 @@ void init_print_start(const struct init_plan *plan, const struct init_host *host
 	if (plan->server.port != 53)
 		snprintf(port, sizeof(port), " -p %u", plan->server.port);
 	if (plan->server.family != AF_UNSPEC)
-		fprintf(out, "  dig @%s%s _wireguard._udp.%s PTR\n", endpoint_addr_to_text(&plan->server, server), port,
-		    name_to_text(&plan->zone, zone));
+		/* Lists may be for the peers alone. */
+		fprintf(out, "  dig @%s%s %s%s\n", endpoint_addr_to_text(&plan->server, server), port,
+		    init_value(plan, "AllowBrowse") != NULL ? "SOA " : "PTR _wireguard._udp.", name_to_text(&plan->zone, zone));
 }

@@ -149,9 +149,8 @@ static void print_peer(const struct init_plan *plan, FILE *out)
 
 void init_print_file(const struct init_plan *plan, FILE *out)
 {
-	fputs("# The configuration of wgmeetd(8), made by `wgmeetd --init`. All keys are here; a # before a key leaves it at its\n"
-	      "# default, and what stands there then is only an example where the default has another form. In full:\n"
-	      "# wgmeetd.conf(5).\n"
+	fputs("# The configuration of wgmeetd(8), made by `wgmeetd --init`. All keys are here, those behind a # with their defaults\n"
+	      "# or, where there is none, with an example. wgmeetd.conf(5) describes them in full.\n"
 	      "#\n"
 	      "# `wgmeetd --check` says what is wrong with it. `systemctl reload wgmeetd` (or SIGHUP) takes a change over; Listen,\n"
 	      "# User, ObserverUser, Workers and StateDirectory take a restart.\n"
