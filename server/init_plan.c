@@ -220,6 +220,7 @@ void init_plan_finish(struct init_plan *plan, const struct init_host *host)
 {
 	const struct init_device *d = plan->device;
 
+	plan->in_public = false;
 	for (size_t i = 0; i < plan->listen.len; i++)
 		plan->in_public |= is_public(plan, &plan->listen.at[i]);
 	if (init_value(plan, "NameServer") != NULL) {
