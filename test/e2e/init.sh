@@ -376,6 +376,9 @@ wrong_option "a line break" 'zone.*control characters' --zone $'a\nUser = root'
 wrong_option "no zone" 'give --zone'
 wrong_option "a file for a device" 'dump-file' --zone "$ZONE" --dump-file /etc/passwd
 wrong_option "an option that is none" 'no-such-option' --no-such-option
+# Right as an option, and too long for a line of the file.
+wrong_option "a long line" 'longer than 198' --zone "$ZONE" --self none --name-server \
+	"ns1.example.net$(printf ' 2001:db8:1111:2222:3333:4444:5555:%d' 1001 1002 1003 1004 1005 1006 1007 1008)"
 wrong_option "a word" 'what is that' --zone "$ZONE" wg0
 status=0
 out=$(lab_in hub "$BIN/wgmeetd" --yes --zone "$ZONE" 2>&1) || status=$?
