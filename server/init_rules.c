@@ -7,31 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "init.h"
 
 #define RULES_MAX (16 << 20) /* octets */
 #define NFT_MS    10000
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* All that comes, until the end or the deadline. Returns NULL if it is not whole. */
 static char *read_all(int fd)
 {
-	int64_t end_ms = now_ms() + NFT_MS;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + NFT_MS;
 	size_t len = 0, cap = 64 * 1024;
 	char *text = malloc(cap);
 
 	while (text != NULL) {
-		int64_t left_ms = end_ms - now_ms();
+		int64_t left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t n = -1;
 
