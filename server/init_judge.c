@@ -43,7 +43,7 @@ void init_judge_devices(const struct init_host *host, struct init_report *r)
 		init_say(r, INIT_FAIL, "rights", "root, but without CAP_NET_ADMIN: this cannot read a WireGuard device");
 		init_todo(r, "a container gets it with --cap-add=NET_ADMIN");
 	}
-	if (host->devices_len > 0)
+	if (host->devices_len > 0 || !host->has_admin)
 		return;
 	if (host->kernel_error == -ENOENT) {
 		init_say(r, INIT_FAIL, "device", "there is no WireGuard device here, and this kernel has no WireGuard");

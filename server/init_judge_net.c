@@ -126,8 +126,28 @@ static void remedy_rule(const struct init_packet *p, const struct init_chain *c,
 	}
 }
 
+/* What was said already: with addresses of both families one chain is found twice. */
+struct said {
+	char lines[4 * CONFIG_LISTEN][192];
+	size_t len;
+};
+
+static bool is_said(struct said *said, const struct init_packet *p, const struct init_chain *c)
+{
+	char line[sizeof(said->lines[0])];
+
+	snprintf(line, sizeof(line), "%s %u %s %s %s %s", p->tcp ? "tcp" : "udp", p->port, p->device, c->family, c->table, c->chain);
+	for (size_t i = 0; i < said->len; i++)
+		if (strcmp(said->lines[i], line) == 0)
+			return true;
+	if (said->len < sizeof(said->lines) / sizeof(said->lines[0]))
+		memcpy(said->lines[said->len++], line, sizeof(line));
+	return false;
+}
+
 /* Returns whether it gets through. */
-static bool judge_packet(const struct init_host *host, const struct init_packet *p, const char *what, struct init_report *r)
+static bool judge_packet(const struct init_host *host, const struct init_packet *p, const char *what, struct said *said,
+    struct init_report *r)
 {
 	struct init_chain chain;
 	enum init_passage passage = init_firewall_judge(host->ruleset, p, &chain);
@@ -135,6 +155,8 @@ static bool judge_packet(const struct init_host *host, const struct init_packet 
 
 	if (passage == INIT_OPEN)
 		return true;
+	if (is_said(said, p, &chain))
+		return false;
 	if (p->device[0] != '\0')
 		snprintf(over, sizeof(over), " over %s", p->device);
 	if (passage == INIT_CLOSED) {
@@ -162,7 +184,7 @@ static struct wg_allowedip a_peer(const struct wg_device *dev, uint8_t family)
 
 /* A question at that address, from the tunnel or from elsewhere. */
 static bool judge_questions(const struct init_host *host, const struct init_plan *plan, const struct listen_conf *l, bool tunnel,
-    struct init_report *r)
+    struct said *said, struct init_report *r)
 {
 	const char *device = tunnel ? plan->device->dev.name : l->device[0] != '\0' ? l->device : host->wan;
 	struct init_packet p = {.family = l->at.family, .port = l->at.port, .device = device};
@@ -174,12 +196,12 @@ static bool judge_questions(const struct init_host *host, const struct init_plan
 		p.from = a_peer(&plan->device->dev, l->at.family);
 	for (int tcp = 0; tcp < 2; tcp++) {
 		p.tcp = tcp != 0;
-		fine &= judge_packet(host, &p, tunnel ? "where peers ask" : "where resolvers ask", r);
+		fine &= judge_packet(host, &p, tunnel ? "where peers ask" : "where resolvers ask", said, r);
 	}
 	return fine;
 }
 
-static bool judge_listeners(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
+static bool judge_listeners(const struct init_host *host, const struct init_plan *plan, struct said *said, struct init_report *r)
 {
 	const struct init_device *d = plan->device;
 	bool fine = true;
@@ -195,34 +217,52 @@ static bool judge_listeners(const struct init_host *host, const struct init_plan
 		for (size_t j = 0; j < d->addrs_len; j++)
 			has_family |= d->addrs[j].family == at.family;
 		if (tunnel || (any && has_family && (l->device[0] == '\0' || strcmp(l->device, d->dev.name) == 0)))
-			fine &= judge_questions(host, plan, l, true, r);
+			fine &= judge_questions(host, plan, l, true, said, r);
 		if (!tunnel && strcmp(l->device, d->dev.name) != 0)
-			fine &= judge_questions(host, plan, l, false, r);
+			fine &= judge_questions(host, plan, l, false, said, r);
 	}
+	return fine;
+}
+
+/* What comes to the device, over each family that others have an address of. */
+static bool judge_device(const struct init_host *host, const struct init_plan *plan, struct said *said, struct init_report *r)
+{
+	struct init_packet p = {.port = plan->device->dev.listen_port, .device = host->wan};
+	bool v4 = plan->self == INIT_SELF_FIXED && plan->self_at.family == AF_INET,
+	     v6 = plan->self == INIT_SELF_FIXED && plan->self_at.family == AF_INET6, fine = true;
+
+	for (size_t i = 0; plan->self != INIT_SELF_FIXED && i < host->public_len; i++) {
+		v4 |= host->public_addrs[i].family == AF_INET;
+		v6 |= host->public_addrs[i].family == AF_INET6;
+	}
+	if (p.port == 0)
+		return true; /* that is said already */
+	p.family = AF_INET;
+	if (v4 || !v6)
+		fine &= judge_packet(host, &p, "WireGuard's own", said, r);
+	p.family = AF_INET6;
+	if (v6)
+		fine &= judge_packet(host, &p, "WireGuard's own", said, r);
 	return fine;
 }
 
 void init_judge_rules(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
 {
-	const struct init_device *d = plan->device;
-	struct init_packet p = {.family = AF_INET, .port = d->dev.listen_port, .device = host->wan};
+	static struct said said;
 	bool fine;
 
-	if (plan->self == INIT_SELF_FIXED)
-		p.family = plan->self_at.family;
-	else if (host->public_len > 0)
-		p.family = host->public_addrs[0].family;
+	said.len = 0;
 	if (host->legacy_rules) {
 		init_say(r, INIT_WARN, "firewall", "iptables has rules that nft does not show: cannot tell what they drop");
 		init_todo(r, "see `iptables-legacy -S INPUT` and `ip6tables-legacy -S INPUT`");
 	}
 	if (host->ruleset == NULL) {
 		init_say(r, INIT_WARN, "firewall", "cannot tell what it drops: %s", host->rules_why);
-		init_todo(r, "see that it lets in UDP port %u, and the ports to listen at over UDP and TCP", d->dev.listen_port);
+		init_todo(r, "see that it lets in UDP port %u, and the ports to listen at over UDP and TCP", plan->device->dev.listen_port);
 		return;
 	}
-	fine = d->dev.listen_port == 0 || judge_packet(host, &p, "WireGuard's own", r);
-	fine &= judge_listeners(host, plan, r);
+	fine = judge_device(host, plan, &said, r);
+	fine &= judge_listeners(host, plan, &said, r);
 	if (fine && !host->legacy_rules)
 		init_say(r, INIT_OK, "firewall", "it lets in what is needed");
 }

@@ -117,6 +117,7 @@ START_TEST(the_device)
 	host.has_admin = false;
 	judge();
 	says("fail", "CAP_NET_ADMIN", "--cap-add=NET_ADMIN");
+	ck_assert(strstr(text, "no WireGuard device") == NULL);
 	host.devices_len = 1;
 }
 END_TEST
@@ -260,6 +261,18 @@ START_TEST(the_firewall)
 	    "nft insert rule inet filter input iifname wg0 udp dport 53 accept`");
 	says("fail", "TCP port 53 over wg0", "tcp dport 53 accept`");
 	says("fail", "UDP port 51820 over eth0, WireGuard's own", "iifname eth0 udp dport 51820 accept`");
+	ck_assert_uint_eq(report.failures, 3);
+	/* Of both families, once. */
+	d->addrs[d->addrs_len++] = util_endpoint("fd00:9::1");
+	host.public_addrs[host.public_len++] = util_endpoint("2001:db8::1");
+	judge_as("10.9.0.1, fd00:9::1", "auto");
+	ck_assert_uint_eq(report.failures, 3);
+	use_rules(DROPS("ip6", "filter", "INPUT"));
+	judge_as("10.9.0.1", "auto");
+	says("fail", "UDP port 51820 over eth0", "ip6tables -I INPUT -i eth0 -p udp --dport 51820 -j ACCEPT`");
+	ck_assert_uint_eq(report.failures, 1);
+	host.public_len = d->addrs_len = 1;
+	use_rules(DROPS("inet", "filter", "input"));
 	judge_as("0.0.0.0", "auto");
 	says("fail", "UDP port 53 over eth0, where resolvers ask", "iifname eth0 udp dport 53 accept`");
 	says("fail", "UDP port 53 over wg0, where peers ask", NULL);

@@ -406,6 +406,19 @@ says "name servers that are given" "^  $ZONE\. .* NS +ns1\.example\.net\.\$"
 says "with glue for those in the zone" "^  ns\.$ZONE\. .* A +203\.0\.113\.10\$"
 check "and the file is accepted" "$BIN/wgmeetd" --check --config "$conf"
 
+# Where no file can be.
+rm -rf "$etc"
+status=0
+out=$(lab_in hub "$BIN/wgmeetd" --init "${zone[@]}" --config "$etc/not/there/wgmeetd.conf" 2>&1) || status=$?
+nothing "no directory above" 1
+says "no directory above: it is named" "cannot make the directory $etc/not/there: No such file"
+# shellcheck disable=SC2016 # for the shell that is started
+before=(unshare --mount -- sh -c 'mkdir "$0" && mount -n -t tmpfs -o size=4k,nr_inodes=2 tmpfs "$0" && echo >"$0/full" && exec "$@"' "$etc")
+init hub "${zone[@]}"
+same "a full disk: exit status" 1 "$status"
+says "a full disk: it is named" "cannot write $conf: No space"
+before=()
+
 # A name for the host gives one for the zone.
 before=(unshare --uts -- sh -c 'echo registry.example.com >/proc/sys/kernel/hostname && exec "$@"' -)
 init hub --yes
