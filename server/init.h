@@ -130,6 +130,8 @@ const char *init_take_listen(const char *answer, struct init_plan *plan);
 const char *init_take_self(const char *answer, struct init_plan *plan);
 /* All that follows from the answers. */
 void init_plan_finish(struct init_plan *plan, const struct init_host *host);
+/* Is the zone in a domain that is for networks of their own, and that nobody delegates from? */
+bool init_is_local(const struct name *zone);
 bool init_is_tunnel(const struct init_device *d, const struct endpoint *addr);
 
 /* --- init_judge.c, init_judge_net.c --- */

@@ -205,12 +205,10 @@ static void ask_self(const struct init_dialog *d, const struct init_host *host, 
 	if (!d->yes && host->public_len > 0)
 		fputs("\nPeers learn where this host's own WireGuard is. auto: at this host's public addresses.\n", d->out);
 	else if (!d->yes)
-		fputs("\nThis host has no public address: it is behind a NAT. Which address does the NAT have, and which port does it\n"
-		      "forward to this host's WireGuard? ADDR, if the port is the same here and there, or ADDR:PORT; none, if peers need\n"
-		      "not learn it.\n", d->out);
-	init_ask(d, host->public_len > 0 ? "Where peers reach this host's WireGuard" :
-	    "This host has no public address. Where do peers reach its WireGuard", "self", host->public_len > 0 ? "auto" : NULL,
-	    judge_self, plan, answer);
+		fputs("\nThis host has no public address: it is behind a NAT. ADDR is the NAT's, if it forwards the port of this host's\n"
+		      "WireGuard under the same number, ADDR:PORT if under another; none, if peers need not learn it.\n", d->out);
+	init_ask(d, d->yes && host->public_len == 0 ? "This host has no public address. Where do peers reach its WireGuard" :
+	    "Where peers reach this host's WireGuard", "self", host->public_len > 0 ? "auto" : NULL, judge_self, plan, answer);
 }
 
 void init_ask_all(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)

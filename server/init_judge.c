@@ -148,6 +148,20 @@ static bool has_address(const struct init_host *host, const struct init_device *
 	return init_is_tunnel(d, &at);
 }
 
+static void judge_zone(const struct init_plan *plan, struct init_report *r)
+{
+	struct name local;
+	char text[NAME_TEXT];
+
+	name_to_text(&plan->zone, text);
+	if (name_from_text("local", &local) && name_is_within(&plan->zone, &local)) {
+		init_say(r, INIT_WARN, "zone", "%s is in local, where many systems ask by multicast and find nothing", text);
+		init_todo(r, "take another, such as wg.home.arpa, if anything but wgmeet shall find names in it");
+	} else {
+		init_say(r, INIT_OK, "zone", "%s", text);
+	}
+}
+
 static void judge_listen(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
 {
 	bool standard = false;
@@ -264,6 +278,7 @@ void init_judge_all(const struct init_host *host, const struct init_plan *plan, 
     struct init_report *r)
 {
 	judge_device(plan->device, r);
+	judge_zone(plan, r);
 	judge_self(host, plan, r);
 	judge_listen(host, plan, r);
 	judge_held(host, plan, held, held_len, r);

@@ -102,6 +102,20 @@ bool init_is_tunnel(const struct init_device *d, const struct endpoint *addr)
 	return false;
 }
 
+/* RFC 8375, RFC 6762, and what ICANN has set aside; the others are what many routers use. */
+bool init_is_local(const struct name *zone)
+{
+	static const char *const domains[] = {"home.arpa", "internal", "local", "lan", "home", "corp", "localdomain"};
+
+	for (size_t i = 0; i < sizeof(domains) / sizeof(*domains); i++) {
+		struct name domain;
+
+		if (name_from_text(domains[i], &domain) && name_is_within(zone, &domain))
+			return true;
+	}
+	return false;
+}
+
 static bool is_loopback(const struct endpoint *ep)
 {
 	struct endpoint with_port = *ep;

@@ -53,8 +53,10 @@ void init_print_records(const struct init_plan *plan, const struct init_host *ho
 	for (size_t i = 0; i < plan->servers.len; i++)
 		has_addrs |= plan->servers.at[i].addrs_len > 0 || !name_is_within(&plan->servers.at[i].name, &plan->zone);
 	name_to_text(&plan->zone, zone);
-	if (!name_parent(&plan->zone, &parent) || parent.len <= 1)
-		return; /* nobody delegates from the root */
+	if (init_is_local(&plan->zone) || !name_parent(&plan->zone, &parent) || parent.len <= 1) {
+		fprintf(out, "\nNobody delegates %s: peers name the server, as below.\n", zone);
+		return;
+	}
 	fprintf(out, "\nThe delegation, to paste into the zone %s:\n\n", name_to_text(&parent, above));
 	if (has_addrs)
 		print_delegation(plan, out);

@@ -323,8 +323,16 @@ START_TEST(without_a_public_address)
 	host.public_len = 0;
 	decide("lan", "10.9.0.1", "none");
 	print(print_records);
-	ck_assert_str_eq(text, "");
-	ck_assert_ptr_null(init_take_zone("wg.lan", &plan));
+	ck_assert_str_eq(text, "\nNobody delegates lan: peers name the server, as below.\n");
+	ck_assert_ptr_null(init_take_zone("wg.home.arpa", &plan));
+	init_plan_finish(&plan, &host);
+	print(print_records);
+	ck_assert_str_eq(text, "\nNobody delegates wg.home.arpa: peers name the server, as below.\n");
+	ck_assert_ptr_null(init_take_zone("wg", &plan));
+	init_plan_finish(&plan, &host);
+	print(print_records);
+	ck_assert_str_eq(text, "\nNobody delegates wg: peers name the server, as below.\n");
+	ck_assert_ptr_null(init_take_zone("wg.example.com", &plan));
 	init_plan_finish(&plan, &host);
 	print(print_records);
 	ck_assert(has("no public address, so there is nothing to delegate to"));

@@ -155,6 +155,19 @@ START_TEST(the_address)
 }
 END_TEST
 
+START_TEST(the_zone)
+{
+	judge();
+	says("ok", "wg.example.com", NULL);
+	ck_assert_ptr_null(init_take_zone("wg.local", &plan));
+	free(text);
+	report = (struct init_report){.out = open_memstream(&text, &text_len)};
+	init_judge_all(&host, &plan, held, held_len, &report);
+	ck_assert_int_eq(fclose(report.out), 0);
+	says("warn", "wg.local is in local", "wg.home.arpa");
+}
+END_TEST
+
 START_TEST(where_to_listen)
 {
 	judge_as("10.9.0.99", "auto");
@@ -310,6 +323,7 @@ Suite *suite_init_judge(void)
 	tcase_add_test(t, the_device);
 	tcase_add_test(t, the_port);
 	tcase_add_test(t, the_address);
+	tcase_add_test(t, the_zone);
 	tcase_add_test(t, where_to_listen);
 	tcase_add_test(t, who_holds_a_port);
 	tcase_add_test(t, the_system);
