@@ -1,0 +1,150 @@
+#include "scrape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILE_MAX 1024
+
+int scrape_open(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd, e;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	e = -errno;
+	close(fd);
+	return e == -ECONNREFUSED ? -ENOENT : e; /* it was killed, and its socket is left */
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int wait_for(int fd, int64_t until_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left_ms = until_ms - now_ms();
+	int n = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+
+	if (n == 0)
+		return -ETIMEDOUT;
+	return n < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Lines of printable octets, the last of which says that it is whole; that one is taken off. */
+static bool is_whole(struct metrics *m, size_t from)
+{
+	const size_t end = sizeof(METRICS_EOF) - 1;
+
+	for (size_t i = from; i < m->len; i++)
+		if (((uint8_t)m->buf[i] < ' ' && m->buf[i] != '\n') || m->buf[i] == 0x7f)
+			return false;
+	if (m->len - from < end || memcmp(m->buf + m->len - end, METRICS_EOF, end) != 0 ||
+	    (m->len - from > end && m->buf[m->len - end - 1] != '\n'))
+		return false;
+	m->len -= end;
+	m->buf[m->len] = '\0';
+	return true;
+}
+
+int scrape_read(int fd, struct metrics *out)
+{
+	char octets[16384];
+	size_t from = out->len;
+	int64_t until_ms = now_ms() + SCRAPE_MS;
+
+	for (;;) {
+		int e = wait_for(fd, until_ms);
+		ssize_t n = e == 0 ? recv(fd, octets, sizeof(octets), MSG_DONTWAIT) : 0;
+
+		if (e < 0)
+			return e;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return is_whole(out, from) ? 0 : -EPROTO;
+		if (n > 0)
+			metrics_octets(out, octets, (size_t)n);
+		if (out->failed)
+			return -ENOMEM;
+		if (out->len - from > SCRAPE_MAX)
+			return -EFBIG;
+	}
+}
+
+const char *scrape_error(int err)
+{
+	switch (-err) {
+	case ENOENT:
+		return "nobody listens there";
+	case EACCES:
+		return "this user may not ask";
+	case EAGAIN:
+		return "too many ask already";
+	case ETIMEDOUT:
+		return "there is no answer: is it stopped?";
+	case EPROTO:
+		return "what comes is cut off, or no metrics";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* ---- passing it on ---- */
+
+static int write_all(int fd, const char *octets, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, octets, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			octets += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int scrape_write(const char *file, const struct metrics *m)
+{
+	char new[FILE_MAX];
+	int fd, e;
+
+	if (file == NULL)
+		return write_all(STDOUT_FILENO, m->buf, m->len);
+	/* A collector that reads all of a folder takes what ends in .prom, so this must not. */
+	if (snprintf(new, sizeof(new), "%s.%ld.new", file, (long)getpid()) >= (int)sizeof(new))
+		return -ENAMETOOLONG;
+	unlink(new);
+	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	e = write_all(fd, m->buf, m->len);
+	if (close(fd) < 0 && e == 0)
+		e = -errno;
+	if (e == 0 && rename(new, file) < 0)
+		e = -errno;
+	if (e < 0)
+		unlink(new);
+	return e;
+}
