@@ -47,7 +47,7 @@ E2E    := $(patsubst test/e2e/%.c,%,$(filter-out %_shim.c,$(wildcard test/e2e/*.
 # What a worker links of its own: the half of the server that faces the network.
 WORKER := $(patsubst %,$(BUILD)/%.o,server/worker server/udp server/tcp server/query server/answer server/sections \
 	server/snapshot server/snapshot_check server/cookie server/rrl server/ranges \
-	server/notify server/interest \
+	server/notify server/interest server/counters \
 	common/channel common/key common/log common/records common/name)
 
 all: $(BUILD)/wgmeetd $(BUILD)/wgmeet

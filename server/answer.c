@@ -1,5 +1,6 @@
 #include "sections.h"
 
+#include "counters.h"
 #include "wire.h"
 
 #define FLAG_AA 0x04
@@ -228,7 +229,9 @@ static size_t finish(const struct answer_world *world, const struct asker *asker
 {
 	uint8_t *msg = r->msg;
 
+	q->result = (uint8_t)(r->rcode + q->prohibited);
 	if (r->truncated) {
+		q->result = COUNTERS_TRUNCATED;
 		r->at = q->end;
 		r->answers = r->authorities = r->additionals = 0;
 	}

@@ -215,6 +215,16 @@ const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uin
 	return bsearch(&wanted, zone->peers, zone->peers_len, sizeof(*zone->peers), by_zone_and_key);
 }
 
+/* A file of metrics that were not asked for is not worth a directory: whoever wants them makes it. */
+static void default_metrics(struct server_conf *s)
+{
+	s->metrics_given = s->metrics_socket[0] != '\0';
+	if (!s->metrics_given && access("/run/wgmeetd", F_OK) == 0)
+		snprintf(s->metrics_socket, sizeof(s->metrics_socket), "%s", CONFIG_METRICS);
+	if (strcmp(s->metrics_socket, "none") == 0)
+		s->metrics_socket[0] = '\0';
+}
+
 static void default_server(struct server_conf *s)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -229,11 +239,12 @@ static void default_server(struct server_conf *s)
 		s->workers = n < 1 ? 1 : n > CONFIG_WORKERS ? CONFIG_WORKERS : (uint32_t)n;
 	if (s->state_directory[0] == '\0' && access("/var/lib/wgmeet", F_OK) == 0)
 		snprintf(s->state_directory, sizeof(s->state_directory), "/var/lib/wgmeet");
+	default_metrics(s);
 }
 
 _Noreturn static void help(const struct conf *c)
 {
-	printf("usage: wgmeetd [-c FILE] [--check | --print-zone | --init] [OPTION...]\n"
+	printf("usage: wgmeetd [-c FILE] [--check | --print-zone | --print-metrics [--output FILE] | --init] [OPTION...]\n"
 	       "\n"
 	       "Publishes the endpoints that a WireGuard device sees of its peers, in DNS.\n"
 	       "\n"
@@ -241,6 +252,8 @@ _Noreturn static void help(const struct conf *c)
 	       "                                     none if --zone is given)\n"
 	       "  --check                            read the configuration, and say what is wrong in it\n"
 	       "  --print-zone                       read the device once, print the zone as a master file\n"
+	       "  --print-metrics                    ask the server that runs for its metrics, and print them\n"
+	       "  --output FILE                      put those into that file\n"
 	       "  --init [--yes]                     look at this host, ask, and write a configuration; see --init --help\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -249,12 +262,14 @@ _Noreturn static void help(const struct conf *c)
 	exit(EXIT_FINE);
 }
 
-enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_INIT, OPT_YES, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
+enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_PRINT_METRICS, OPT_OUTPUT, OPT_INIT, OPT_YES, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, OPT_CHECK},
     {"print-zone", no_argument, NULL, OPT_PRINT_ZONE},
+    {"print-metrics", no_argument, NULL, OPT_PRINT_METRICS},
+    {"output", required_argument, NULL, OPT_OUTPUT},
     {"init", no_argument, NULL, OPT_INIT},
     {"yes", no_argument, NULL, OPT_YES},
     {"help", no_argument, NULL, OPT_HELP},
@@ -276,6 +291,10 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 			config->check = true;
 		} else if (opt == OPT_PRINT_ZONE) {
 			config->print_zone = true;
+		} else if (opt == OPT_PRINT_METRICS) {
+			config->print_metrics = true;
+		} else if (opt == OPT_OUTPUT) {
+			config->output = optarg;
 		} else if (opt == OPT_INIT || opt == OPT_YES) {
 			/* It is looked for before all else, see init_is_wanted(). */
 			die_usage("%s", opt == OPT_INIT ? "write --init in full" : "--yes goes with --init");
@@ -295,6 +314,8 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 	}
 	if (optind < argc)
 		die_usage("%s: what is that? Options begin with --; see wgmeetd --help", argv[optind]);
+	if (config->output != NULL && !config->print_metrics)
+		die_usage("--output is for --print-metrics");
 	return file;
 }
 
@@ -340,6 +361,11 @@ unsigned config_read(struct config *config, const struct listen_list *listening,
 	zone_defaults(&zone);
 	optind = 0; /* from the start, also the second time */
 	file = read_argv(&c, config, &zone, argc, argv);
+	/* Whoever collects metrics need not be able to read the configuration. */
+	if (config->print_metrics && file == NULL) {
+		default_server(&config->server);
+		return c.errors;
+	}
 	if (file == NULL && zone.name.len == 0)
 		file = CONFIG_FILE;
 	if (file != NULL) {

@@ -17,6 +17,7 @@
 #define CONFIG_ALLOWED   64
 #define CONFIG_WORKERS   64
 #define CONFIG_LABEL     40
+#define CONFIG_METRICS   "/run/wgmeetd/metrics"
 
 struct name_server {
 	struct name name;
@@ -98,6 +99,8 @@ struct server_conf {
 	uint32_t workers;
 	uint32_t rate_limit, slip; /* see rrl.h */
 	uint32_t notify_port;      /* see notify.h */
+	char metrics_socket[108];  /* as long as a socket's path may be; empty: none */
+	bool metrics_given;        /* else it is the default */
 	bool verbose;
 };
 
@@ -107,7 +110,8 @@ struct config {
 	size_t zones_len;
 	struct peer_conf *peers; /* of all zones */
 	size_t peers_len, peers_cap;
-	bool check, print_zone;
+	bool check, print_zone, print_metrics;
+	const char *output; /* of print_metrics; NULL: standard output */
 };
 
 /* Reads both, into a `config` that is all zero: it is large, and what is not used has no page. What is wrong is said, all of

@@ -24,6 +24,7 @@ struct table {
 	uint32_t by_name[INTERESTS], by_addr[SUBSCRIBERS]; /* the first of each chain, as in `chain` */
 	uint32_t end, free; /* of the interests: from there on never used; the first of those that were, as in `chain` */
 	uint32_t subscribers_end, subscribers_free;
+	uint32_t used; /* interests */
 	uint64_t seed[2];
 	bool seeded;
 };
@@ -130,6 +131,7 @@ void interest_forget(struct interest *e)
 	interest_move(e, INTEREST_IDLE);
 	ring_cut(t->age, number);
 	e->in_use = false;
+	t->used--;
 	e->chain = t->free;
 	t->free = number + 1;
 	if (--t->counts[e->subscriber] == 0)
@@ -192,6 +194,11 @@ static struct subscriber *add_subscriber(const uint8_t addr[RANGES_ADDR])
 	return s;
 }
 
+uint32_t interest_count(void)
+{
+	return t->used;
+}
+
 static struct interest *add(uint16_t subscriber, uint32_t zone, const uint8_t label[KEY_BASE32], bool padded)
 {
 	uint32_t number = t->free != 0 ? t->free - 1 : t->end++, *chain = name_chain(subscriber, zone, label, padded);
@@ -204,6 +211,7 @@ static struct interest *add(uint16_t subscriber, uint32_t zone, const uint8_t la
 	*chain = number + 1;
 	ring_put_last(t->age, AGE_OF(subscriber), number);
 	t->counts[subscriber]++;
+	t->used++;
 	return e;
 }
 

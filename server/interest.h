@@ -75,6 +75,8 @@ bool interest_is_old(const struct interest *e, uint64_t now_ms);
 uint32_t interest_end(void);
 struct interest *interest_at(uint32_t number);
 
+uint32_t interest_count(void); /* that are remembered */
+
 struct subscriber *interest_subscriber(const struct interest *e);
 
 /* Takes it from where it is: to INTEREST_IDLE, or behind the others of its subscriber's ready ones or of a queue. */

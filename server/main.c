@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "config.h"
 #include "init.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "observer.h"
 #include "ready.h"
 #include "sandbox.h"
@@ -123,11 +125,22 @@ static void close_all(const struct listener *listeners, size_t from, size_t to)
 	}
 }
 
-/* Only what is its own: a sister's channel must close when the observer does. */
-static void close_channels(const struct observer_children *children, size_t workers)
+/* Only what is its own: a sister's channel must close when the observer does, and her counters are hers. */
+static void leave_sisters(const struct observer_children *children, size_t workers)
 {
-	for (size_t i = 0; i < workers; i++)
+	for (size_t i = 0; i < workers; i++) {
 		close(children->workers[i].channel);
+		munmap(children->workers[i].counters, sizeof(struct counters));
+	}
+}
+
+static struct counters *make_counters(void)
+{
+	void *at = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	return at;
 }
 
 static void start_binder(const struct config *config, const struct sandbox_user *user, const struct listener *listeners,
@@ -151,7 +164,7 @@ static void start_binder(const struct config *config, const struct sandbox_user 
 	if (children->binder.pid < 0)
 		die("fork");
 	if (children->binder.pid == 0) {
-		close_channels(children, children->workers_len);
+		leave_sisters(children, children->workers_len);
 		close(channel[0]);
 		binder_run(channel[1], listeners, children->workers_len, each, user);
 	}
@@ -167,21 +180,25 @@ static void start_children(struct config *config, const struct sandbox_user *use
 		die("out of memory");
 	listen_open(&config->server.listen, n, listeners);
 	for (size_t i = 0; i < n; i++) {
+		struct counters *counters = make_counters();
 		int channel[2];
 
 		channel_pair(channel);
 		/* A worker that is busy gets the newest snapshot when it goes on, and not all since then. */
 		setsockopt(channel[0], SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int));
-		children->workers[i] = (struct observer_child){.channel = channel[0], .pid = fork()};
+		children->workers[i] = (struct observer_child){.channel = channel[0], .counters = counters, .pid = fork()};
 		if (children->workers[i].pid < 0)
 			die("fork");
 		if (children->workers[i].pid == 0) {
-			close_channels(children, i + 1);
+			leave_sisters(children, i);
+			close(channel[0]);
 			close_all(listeners, 0, i * each);
 			close_all(listeners, (i + 1) * each, n * each);
-			worker_run((unsigned)i, channel[1], listeners + i * each, each, config->zones_len, user);
+			worker_run((unsigned)i, channel[1], listeners + i * each, each, config->zones_len, user, counters);
 		}
 		close(channel[1]);
+		if (mprotect(counters, sizeof(*counters), PROT_READ) < 0) /* of this process alone */
+			die("mprotect");
 	}
 	children->workers_len = n;
 	start_binder(config, user, listeners, children);
@@ -193,7 +210,7 @@ int main(int argc, char *argv[])
 {
 	static struct config config;
 	static struct observer_children children;
-	struct sandbox_user worker_user, observer_user;
+	struct sandbox_user worker_user, observer_user, metrics_user;
 	unsigned errors;
 
 	log_init("wgmeetd", false);
@@ -208,6 +225,8 @@ int main(int argc, char *argv[])
 		printf("the configuration is fine: %zu zone%s\n", config.zones_len, config.zones_len == 1 ? "" : "s");
 		return EXIT_FINE;
 	}
+	if (config.print_metrics)
+		return metrics_server_print(&config.server, config.output);
 	check_capability(&config);
 	if (config.print_zone) {
 		sandbox_enter(role_of(&config), NULL, NULL);
@@ -216,13 +235,16 @@ int main(int argc, char *argv[])
 	}
 	worker_user = find_user(config.server.user, "user", sandbox_changes_user());
 	observer_user = find_user(config.server.observer_user, "observer-user", geteuid() == 0);
+	metrics_user.gid = observer_user.gid; /* a userspace device changes the user, but not who may have metrics */
 	observer_user = observer_user_of(&config, observer_user);
+	metrics_user.uid = observer_user.uid;
 	if (sandbox_changes_user() && (worker_user.uid == 0 || worker_user.uid == observer_user.uid))
 		die_usage("the workers shall be neither root nor the observer's user (%u): name another with --user",
 		    (unsigned)observer_user.uid);
 	own_state(&config, &observer_user);
 	start_children(&config, &worker_user, &children);
 	ready_open();
+	metrics_server_open(&config.server, &metrics_user);
 	/* Not root, but allowed to change users: that is for the workers. */
 	sandbox_enter(role_of(&config), geteuid() == 0 ? &observer_user : NULL,
 	    *config.server.state_directory != '\0' ? config.server.state_directory : NULL);

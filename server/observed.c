@@ -87,6 +87,7 @@ static bool update(struct observer *o, struct observed *z)
 		snprintf(z->source.why, sizeof(z->source.why), "cannot build it: %s", strerror(-r));
 		return false;
 	}
+	metrics_server_refreshed(&z->metrics, clock_us(CLOCK_MONOTONIC));
 	if (was_published)
 		say_count(z);
 	return true;
@@ -132,6 +133,7 @@ static void on_result(struct observer *o, struct observed *z, enum source_result
 		return;
 	}
 	z->pending = false;
+	metrics_server_read(&z->metrics, result);
 	if (z->state_failed) /* a full disk may have room by now */
 		publish_keep_serial(o, z);
 	if (result == SOURCE_READ) {
@@ -171,7 +173,8 @@ static void start(struct observer *o, struct observed *z)
 {
 	int64_t started_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
 
-	z->asked_ms = observed_now_ms();
+	z->metrics.asked_us = clock_us(CLOCK_MONOTONIC);
+	z->asked_ms = z->metrics.asked_us / 1000;
 	if (z->asked_ms - z->published_ms >= LET_GO_MS)
 		publish_let_go(z);
 	on_result(o, z, source_start(&z->source, &z->dev));

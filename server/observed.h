@@ -6,6 +6,7 @@
 #ifndef WGMEET_OBSERVED_H
 #define WGMEET_OBSERVED_H
 
+#include "metrics_server.h"
 #include "observer.h"
 #include "source.h"
 #include "worker.h"
@@ -35,6 +36,7 @@ struct observed {
 	int64_t published_ms;
 	uint64_t generation;
 	uint64_t *sent; /* to each worker */
+	struct zone_metrics metrics;
 };
 
 struct observer {

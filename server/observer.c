@@ -76,12 +76,13 @@ static enum signal_verdict on_signal(const struct observer *o, int fd)
 	return verdict;
 }
 
-/* What is waited for: the signals, the links, the binder, then each zone's daemon, then each worker. */
+/* What is waited for: the signals, the links, the binder, then each zone's daemon, who asks for metrics, then each worker. */
 #define FD_SIGNALS 0
 #define FD_LINKS   1
 #define FD_BINDER  2
 #define FD_ZONES   3
-#define FD_WORKERS (FD_ZONES + CONFIG_ZONES)
+#define FD_METRICS (FD_ZONES + CONFIG_ZONES)
+#define FD_WORKERS (FD_METRICS + EXPORTER_FDS)
 #define FDS        (FD_WORKERS + CONFIG_WORKERS)
 
 static void fill(const struct observer *o, struct pollfd *p)
@@ -91,6 +92,7 @@ static void fill(const struct observer *o, struct pollfd *p)
 
 		p[FD_ZONES + i] = (struct pollfd){.fd = z->in_use && z->pending ? source_fd(&z->source) : -1, .events = POLLIN};
 	}
+	metrics_server_fill(p + FD_METRICS);
 	for (size_t i = 0; i < o->workers_len; i++) {
 		struct pollfd *w = &p[FD_WORKERS + i];
 
@@ -102,7 +104,7 @@ static void fill(const struct observer *o, struct pollfd *p)
 
 static int timeout_ms(const struct observer *o)
 {
-	int64_t first = INT64_MAX, left;
+	int64_t first = metrics_server_wakes_at(), left;
 
 	for (size_t i = 0; i < CONFIG_ZONES; i++)
 		if (o->zones[i].in_use && observed_wakes_at(&o->zones[i]) < first)
@@ -148,6 +150,7 @@ static void dispatch(struct observer *o, struct links *links, const struct pollf
 		if ((events & POLLOUT) != 0)
 			publish_hand_over(o, i);
 	}
+	metrics_server_serve(o, p + FD_METRICS);
 }
 
 /* They end when their channels do. Until then they hold the ports, and whoever started us may start the next server as soon as

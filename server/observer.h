@@ -8,9 +8,12 @@
 
 #include "config.h"
 
+struct counters;
+
 struct observer_child {
 	int channel; /* -1: there is none */
 	pid_t pid;
+	struct counters *counters; /* a worker's, which here are only read; NULL: the binder has none */
 };
 
 struct observer_children {

@@ -64,6 +64,13 @@ static const char *parse_listen(const struct conf_option *o, const char *value, 
 	return NULL;
 }
 
+static const char *parse_socket(const struct conf_option *o, const char *value, void *place)
+{
+	if (strcmp(value, "none") != 0 && value[0] != '/')
+		return "it must be a path that begins with a slash, or none";
+	return conf_parse_string(o, value, place);
+}
+
 static const char *parse_fixed(const struct conf_option *o, const char *value, void *place)
 {
 	struct endpoint *ep = place;
@@ -217,6 +224,8 @@ const struct conf_option config_options[] = {
         conf_parse_uint, slip), .min = 0, .max = 10},
     {SERVER("NotifyPort", "notify-port", "PORT", "where peers in the tunnel are told of changes; 0: they are not (5354)",
         conf_parse_uint, notify_port), .min = 0, .max = 65535},
+    {SERVER("MetricsSocket", "metrics-socket", "PATH|none", "where metrics are told (" CONFIG_METRICS ", if that folder is there)",
+        parse_socket, metrics_socket)},
     {SERVER("Verbose", "verbose", NULL, "say more", conf_parse_bool, verbose)},
     {ZONE("Name", "zone", "ZONE", "the zone's name", parse_zone_name, name)},
     {ZONE("Device", "device", "DEV", "the WireGuard device whose peers are published", conf_parse_ifname, device)},

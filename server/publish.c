@@ -252,5 +252,6 @@ int publish_zone(struct observer *o, struct observed *z)
 	publish(o, z, fd);
 	memcpy(z->rules, z->zone.rules, ZONE_HASH);
 	z->published = true;
+	metrics_server_published(&z->metrics);
 	return 0;
 }

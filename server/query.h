@@ -76,6 +76,7 @@ struct query {
 	bool proven;       /* the asker is where it says */
 	bool cookie_fresh; /* its cookie needs no new one */
 	/* By answer_write(). */
+	uint8_t result;   /* see counters.h */
 	uint8_t kind;
 	uint32_t subject; /* the same for answers with the same records */
 	/* What is behind here is not cleared, but filled before it is used. */

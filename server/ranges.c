@@ -6,13 +6,6 @@
 
 #include "wgdev.h"
 
-void ranges_key(int family, const uint8_t *addr, uint8_t out[RANGES_ADDR])
-{
-	memset(out, 0, RANGES_ADDR);
-	out[0] = family == AF_INET ? 4 : 6;
-	memcpy(out + 1, addr, family == AF_INET ? 4 : 16);
-}
-
 void ranges_from_prefix(const struct wg_allowedip *prefix, struct range *out)
 {
 	ranges_key(prefix->family, prefix->addr, out->first);

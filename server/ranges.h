@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #define RANGES_ADDR (1 + 16)
 
@@ -14,8 +16,16 @@ struct range {
 	uint8_t first[RANGES_ADDR], last[RANGES_ADDR];
 };
 
-/* The key of an address: `addr` has 4 octets for AF_INET, 16 for AF_INET6. */
-void ranges_key(int family, const uint8_t *addr, uint8_t out[RANGES_ADDR]);
+/* The key of an address: `addr` has 4 octets for AF_INET, 16 for AF_INET6. For each query: so it is worth being inline. */
+static inline void ranges_key(int family, const uint8_t *addr, uint8_t out[RANGES_ADDR])
+{
+	memset(out, 0, RANGES_ADDR);
+	out[0] = family == AF_INET ? 4 : 6;
+	if (family == AF_INET)
+		memcpy(out + 1, addr, 4);
+	else
+		memcpy(out + 1, addr, 16);
+}
 
 struct wg_allowedip;
 void ranges_from_prefix(const struct wg_allowedip *prefix, struct range *out);

@@ -110,7 +110,8 @@ void reload_take_zones(struct observer *o, const struct config *new)
 static bool same_server(const struct server_conf *a, const struct server_conf *b)
 {
 	bool same = a->workers == b->workers && a->listen.len == b->listen.len && strcmp(a->user, b->user) == 0 &&
-	    strcmp(a->observer_user, b->observer_user) == 0 && strcmp(a->state_directory, b->state_directory) == 0;
+	    strcmp(a->observer_user, b->observer_user) == 0 && strcmp(a->state_directory, b->state_directory) == 0 &&
+	    strcmp(a->metrics_socket, b->metrics_socket) == 0;
 
 	for (size_t i = 0; same && i < a->listen.len; i++)
 		same = endpoint_equal(&a->listen.at[i].at, &b->listen.at[i].at) &&
@@ -123,6 +124,7 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 	struct config *new = calloc(1, sizeof(*new));
 	unsigned errors = new == NULL ? 1 : config_read(new, &o->config->server.listen, argc, argv);
 
+	metrics_server_reloaded(errors == 0);
 	if (errors > 0) {
 		warnx("%u error%s: the configuration stays as it was", errors, errors == 1 ? "" : "s");
 		if (new != NULL)
@@ -131,7 +133,8 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 		return;
 	}
 	if (!same_server(&o->config->server, &new->server))
-		warnx("of Listen, User, ObserverUser, Workers and StateDirectory something changed: it needs a restart, and stays as it was");
+		warnx("of Listen, User, ObserverUser, Workers, StateDirectory and MetricsSocket something changed: it needs a restart, and "
+		      "stays as it was");
 	o->config->server.verbose = new->server.verbose;
 	log_init("wgmeetd", new->server.verbose);
 	o->config->server.rate_limit = new->server.rate_limit;

@@ -329,6 +329,7 @@ static void put_name(struct reply *r, struct query *q)
 	if (q->no_lists && is_list(q, r->msg + DNS_HEADER)) {
 		r->rcode = DNS_REFUSED;
 		r->ede = EDE_PROHIBITED;
+		q->prohibited = true;
 		r->authoritative = false;
 		return;
 	}

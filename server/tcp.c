@@ -121,7 +121,7 @@ static struct conn *cut_oldest(const uint8_t *addr, struct counters *c)
 		    (first == NULL || t.conns[i].deadline_ms < first->deadline_ms))
 			first = &t.conns[i];
 	cut(first);
-	c->tcp_cut++;
+	counters_add(&c->tcp_cut, 1);
 	return first;
 }
 
@@ -208,7 +208,7 @@ void tcp_accept(const struct listener *l, struct counters *c)
 	conn->end_ms = (int64_t)worker_now_ms() + LIFE_MS;
 	set_deadline(conn);
 	t.open++;
-	c->tcp_connections++;
+	counters_add(&c->tcp_connections, 1);
 	if (!watch(conn, EPOLL_CTL_ADD, EPOLLIN))
 		cut(conn);
 }
@@ -260,8 +260,8 @@ static size_t answer_one(const struct conn *conn, const struct answer_world *wor
 	struct query q;
 
 	len = answer_steps(world, &conn->asker, t.scratch + 2, len, &q);
-	c->answers += len != 0;
-	c->dropped += len == 0;
+	counters_add(len != 0 ? &c->answers : &c->dropped, 1);
+	counters_query(c, COUNTERS_TCP, q.type, len != 0 ? q.result : COUNTERS_DROPPED);
 	if (q.by_tunnel)
 		notify_asked(&q, t.scratch + 2, &conn->asker, conn->listener, conn->local, worker_now_ms());
 	return len;
@@ -278,8 +278,10 @@ static bool answer_all(struct conn *conn, const struct answer_world *world, stru
 	while (!conn->writing && conn->have - at >= 2) {
 		size_t len = get16(conn->in + at);
 
-		if (len < DNS_HEADER || len > QUERY_MAX)
+		if (len < DNS_HEADER || len > QUERY_MAX) {
+			counters_add(&c->tcp_malformed, 1);
 			return false;
+		}
 		if (conn->have - at < 2 + len)
 			break;
 		memcpy(t.scratch + 2, conn->in + at + 2, len);
@@ -331,6 +333,7 @@ int tcp_expire(struct counters *c)
 {
 	int64_t now, next = INT64_MAX;
 
+	counters_set(&c->tcp_open, t.open);
 	if (t.open == 0)
 		return -1;
 	now = (int64_t)worker_now_ms();
@@ -342,11 +345,12 @@ int tcp_expire(struct counters *c)
 		if (conn->ending && conn->deadline_ms <= now && now < conn->end_ms && owes(conn))
 			conn->deadline_ms = now + ENDING_MS;
 		if (conn->deadline_ms <= now) {
-			c->tcp_cut += !conn->ending;
+			counters_add(&c->tcp_cut, !conn->ending);
 			cut(conn);
 		} else if (conn->deadline_ms < next) {
 			next = conn->deadline_ms;
 		}
 	}
+	counters_set(&c->tcp_open, t.open);
 	return t.open == 0 ? -1 : (int)(next - now);
 }

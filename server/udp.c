@@ -93,10 +93,10 @@ static void send_all(int fd, unsigned count, struct counters *c)
 		if (n > 0) {
 			at += (unsigned)n;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			c->unsent += count - at;
+			counters_add(&c->unsent, count - at);
 			return;
 		} else if (errno != EINTR) {
-			c->unsent++;
+			counters_add(&c->unsent, 1);
 			at++;
 		}
 	}
@@ -129,18 +129,21 @@ static size_t answer_one(size_t i, const struct answer_world *world, uint64_t no
 	struct query *q = &u.query[i];
 	size_t len = is_loop(q, &u.from[i]) ? 0 : answer_write(world, &u.asker[i], q, u.buf[i]);
 
-	if (len == 0)
-		c->dropped++;
+	if (len == 0) {
+		counters_add(&c->dropped, 1);
+		q->result = COUNTERS_DROPPED;
+	}
 	if (len == 0 || q->proven)
 		return len;
 	switch (rrl_take(u.asker[i].addr, q, now_ms)) {
 	case RRL_PASS:
 		return len;
 	case RRL_SLIP:
-		c->slipped++;
+		counters_add(&c->slipped, 1);
 		return answer_truncate(world, &u.asker[i], q, u.buf[i]);
 	default:
-		c->limited++;
+		counters_add(&c->limited, 1);
+		q->result = COUNTERS_LIMITED;
 		return 0;
 	}
 }
@@ -182,7 +185,7 @@ static void remember(size_t i, const struct listener *l, uint64_t now_ms)
 static void take_response(size_t i, struct counters *c)
 {
 	if (u.query[i].drop && notify_answered(&u.asker[i], port_of(&u.from[i]), u.buf[i], u.in[i].msg_len))
-		c->notify_answered++;
+		counters_add(&c->notify_answered, 1);
 }
 
 static void answer_batch(unsigned n, const struct listener *l, const struct answer_world *world, struct counters *c)
@@ -203,6 +206,7 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 	for (unsigned i = 0; i < n; i++) {
 		size_t len = answer_one(i, world, now_ms, c);
 
+		counters_query(c, COUNTERS_UDP, u.query[i].type, u.query[i].result);
 		if (len == 0) {
 			take_response(i, c);
 			continue;
@@ -219,7 +223,7 @@ static void answer_batch(unsigned n, const struct listener *l, const struct answ
 		}
 		out++;
 	}
-	c->answers += out;
+	counters_add(&c->answers, out);
 	send_all(l->udp, out, c);
 }
 
@@ -294,14 +298,15 @@ int udp_notify(struct counters *c)
 	static struct notify_message m;
 	uint64_t now_ms;
 
+	counters_set(&c->interests, interest_count());
 	if (!notify_is_waiting())
 		return -1;
 	now_ms = worker_now_ms();
 	while (notify_next(now_ms, &m)) {
 		if (send_notify(&m))
-			c->notify_sent++;
+			counters_add(&c->notify_sent, 1);
 		else
-			c->unsent++;
+			counters_add(&c->notify_unsent, 1);
 	}
 	return notify_wait_ms(now_ms);
 }

@@ -37,16 +37,16 @@ struct worker {
 		size_t len;
 	} leaving[ANSWER_ZONES]; /* what is left of one that was replaced */
 	size_t checks_at; /* the zone whose turn it is to be checked */
-	struct counters counters;
+	struct counters *counters;
 };
 
 _Noreturn static void end(const struct worker *w)
 {
-	const struct counters *c = &w->counters;
+	const struct counters *c = w->counters;
 
 	debug("%llu answers, %llu dropped, %llu unsent, %llu slipped, %llu limited; %llu connections, %llu cut; %llu notified, "
 	      "%llu of these answered",
-	    (unsigned long long)c->answers, (unsigned long long)c->dropped, (unsigned long long)c->unsent,
+	    (unsigned long long)c->answers, (unsigned long long)c->dropped, (unsigned long long)(c->unsent + c->notify_unsent),
 	    (unsigned long long)c->slipped, (unsigned long long)c->limited, (unsigned long long)c->tcp_connections,
 	    (unsigned long long)c->tcp_cut, (unsigned long long)c->notify_sent, (unsigned long long)c->notify_answered);
 	_exit(EXIT_FINE);
@@ -243,11 +243,11 @@ static void watch(const struct worker *w, int fd, uint64_t number)
 static void dispatch(struct worker *w, uint64_t number)
 {
 	if (number >= TCP_EVENT)
-		tcp_event((uint32_t)(number - TCP_EVENT), &w->world, &w->counters);
+		tcp_event((uint32_t)(number - TCP_EVENT), &w->world, w->counters);
 	else if (number >= ACCEPT_EVENT)
-		tcp_accept(&w->listeners[number - ACCEPT_EVENT], &w->counters);
+		tcp_accept(&w->listeners[number - ACCEPT_EVENT], w->counters);
 	else if (number >= UDP_EVENT)
-		udp_serve(&w->listeners[number - UDP_EVENT], &w->world, &w->counters);
+		udp_serve(&w->listeners[number - UDP_EVENT], &w->world, w->counters);
 	else
 		take_messages(w);
 }
@@ -274,13 +274,13 @@ static void turn(struct worker *w, int timeout_ms)
 }
 
 void worker_run(unsigned number, int channel, struct listener *listeners, size_t listeners_len, size_t zones_len,
-    const struct sandbox_user *user)
+    const struct sandbox_user *user, struct counters *counters)
 {
 	static char name[32];
 	static struct worker w;
 
 	w = (struct worker){.channel = channel, .listeners = listeners, .listeners_len = listeners_len,
-	    .world.idle_100ms = TCP_IDLE_MS / 100};
+	    .counters = counters, .world.idle_100ms = TCP_IDLE_MS / 100};
 
 	snprintf(name, sizeof(name), "wgmeetd: worker %u", number);
 	log_name(name);
@@ -303,7 +303,7 @@ void worker_run(unsigned number, int channel, struct listener *listeners, size_t
 		watch(&w, listeners[i].tcp, ACCEPT_EVENT + i);
 	}
 	for (;;) {
-		int tcp_ms = tcp_expire(&w.counters), notify_ms = udp_notify(&w.counters);
+		int tcp_ms = tcp_expire(counters), notify_ms = udp_notify(counters);
 
 		turn(&w, notify_ms < 0 || (tcp_ms >= 0 && tcp_ms < notify_ms) ? tcp_ms : notify_ms);
 	}

@@ -1,5 +1,6 @@
 /* A worker: the process that faces the network. It holds its sockets, one channel from the observer, and the snapshots that
- * came over it; no name in the file system, no capability, no heap of its own once it runs.
+ * came over it, and what it counts in, which the observer reads; no name in the file system, no capability, no heap of its own
+ * once it runs.
  *
  *     channel: a zone's new snapshot --> map, check in steps, point, unmap the old one     (between two batches)
  *     UDP: 64 queries at a time, answered in place      TCP: a table of connections
@@ -8,6 +9,7 @@
 #define WGMEET_WORKER_H
 
 #include "answer.h"
+#include "counters.h"
 #include "listen.h"
 #include "notify.h"
 #include "sandbox.h"
@@ -26,17 +28,9 @@ struct worker_msg {
 	uint8_t notify_key[NOTIFY_KEY];
 };
 
-/* What a stranger did is only counted. */
-struct counters {
-	uint64_t answers, dropped, unsent;
-	uint64_t slipped, limited; /* answers that were truncated or dropped to keep within the rate */
-	uint64_t tcp_connections, tcp_cut;
-	uint64_t notify_sent, notify_answered;
-};
-
-/* Enters the sandbox and serves until the observer is gone. */
+/* Enters the sandbox and serves until the observer is gone. What a stranger did is only counted. */
 _Noreturn void worker_run(unsigned number, int channel, struct listener *listeners, size_t listeners_len,
-    size_t zones_len, const struct sandbox_user *user);
+    size_t zones_len, const struct sandbox_user *user, struct counters *counters);
 
 /* udp.c. Once, before udp_serve(). */
 void udp_init(void);

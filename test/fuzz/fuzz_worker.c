@@ -58,6 +58,7 @@ static size_t block_len[ZONES];
 static int block_fd[ZONES]; /* sealed, as the observer has it */
 static int moved_fd; /* of the first zone, when its peers are elsewhere */
 static struct listener listener;
+static struct counters counters;
 static const struct cookie_secrets secrets = {{"a secret of ours", "the one before i"}};
 
 static struct {
@@ -903,7 +904,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	g.running = true;
 	if (sigsetjmp(g.out, 0) == 0) {
 		g.running = true;
-		worker_run(1, FD_FIRST, &listener, 1, ZONES, NULL);
+		worker_run(1, FD_FIRST, &listener, 1, ZONES, NULL, &counters);
 	}
 	clean_up();
 	return 0;
