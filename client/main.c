@@ -20,6 +20,7 @@ static const struct {
     {"status", status_main, "DEVICE", "each peer: its path and why, or what sync would do (--watch: stay)"},
     {"browse", browse_main, "[DEVICE]", "all peers of the zone"},
     {"lookup", lookup_main, "KEY|NAME [DEVICE]", "one peer, as DNS has it"},
+    {"metrics", metrics_main, "DEVICE...", "what wgmeet run counts there, for Prometheus"},
     {"name", name_main, "KEY|NAME [DEVICE]", "its name in DNS, for dig or a stock Endpoint ="},
 };
 

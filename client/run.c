@@ -186,7 +186,8 @@ static bool on_signal(struct run *r, int fd)
 #define FD_RESOLVER 2
 #define FD_POKER    (FD_RESOLVER + RESOLVER_FDS)
 #define FD_REPORTER (FD_POKER + POKE_FDS)
-#define FDS         (FD_REPORTER + REPORTER_FDS)
+#define FD_METRICS  (FD_REPORTER + REPORTER_FDS)
+#define FDS         (FD_METRICS + EXPORTER_FDS)
 
 static int timeout_ms(const struct run *r)
 {
@@ -200,6 +201,8 @@ static int timeout_ms(const struct run *r)
 		at = r->settled_ms;
 	if (reporter_wakes_at(&r->reporter) < at)
 		at = reporter_wakes_at(&r->reporter);
+	if (exporter_wakes_at(&r->metrics.exporter) < at)
+		at = exporter_wakes_at(&r->metrics.exporter);
 	return at <= now ? 0 : at - now > PATHS_DUMP_MS ? PATHS_DUMP_MS : (int)(at - now);
 }
 
@@ -223,6 +226,13 @@ static void do_due(struct run *r)
 	running_act(r);
 }
 
+static void tell_metrics(struct run *r, const struct pollfd p[EXPORTER_FDS])
+{
+	struct metrics_view view = {.device = r->settings.device, .paths = &r->paths, .is_there = r->ifindex != 0};
+
+	metrics_client_serve(&r->metrics, p, &view, running_now_ms());
+}
+
 static void report(struct run *r, const struct pollfd p[REPORTER_FDS])
 {
 	static struct report_head head;
@@ -239,15 +249,14 @@ static void loop(struct run *r, int signals)
 	struct pollfd p[FDS];
 
 	for (;;) {
-		size_t n;
-
 		do_due(r);
 		p[FD_SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
 		p[FD_LINKS] = (struct pollfd){.fd = links_fd(r->links), .events = POLLIN};
 		resolver_fill(&r->resolver, r->is_held, p + FD_RESOLVER);
 		poke_fill(&r->poker, p + FD_POKER);
-		n = FD_REPORTER + reporter_fill(&r->reporter, p + FD_REPORTER);
-		if (poll(p, n, timeout_ms(r)) < 0) {
+		reporter_fill(&r->reporter, p + FD_REPORTER);
+		exporter_fill(&r->metrics.exporter, p + FD_METRICS);
+		if (poll(p, FDS, timeout_ms(r)) < 0) {
 			if (errno != EINTR)
 				die("poll");
 			continue;
@@ -259,6 +268,7 @@ static void loop(struct run *r, int signals)
 		running_take_echoes(r);
 		running_take(r);
 		report(r, p + FD_REPORTER);
+		tell_metrics(r, p + FD_METRICS);
 	}
 }
 
@@ -276,6 +286,7 @@ static void start(struct run *r)
 		dns_system_servers(&r->settings.servers);
 	resolver_start(&r->settings, &r->resolver);
 	reporter_open(&r->reporter, r->settings.device);
+	metrics_client_open(&r->metrics, r->settings.device, reporter_directory(&r->reporter) != NULL);
 	ready_open();
 	e = links_open(true, on_link, r, &r->links);
 	if (e < 0)
@@ -305,6 +316,7 @@ int run_main(int argc, char *argv[])
 	do_due(&r);
 	loop(&r, signals);
 	ready_tell("STOPPING=1");
+	metrics_client_close(&r.metrics); /* as long as the directory is locked */
 	reporter_close(&r.reporter);
 	links_close(r.links);
 	resolver_stop(&r.resolver);

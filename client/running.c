@@ -259,6 +259,7 @@ void running_take(struct run *r)
 			diex("the resolver says what it was not asked: this is a bug");
 		if (status == LOOKUP_FOUND && is_in_tunnel(r, &result.endpoint))
 			status = LOOKUP_IN_TUNNEL;
+		metrics_client_answered(&r->metrics, status);
 		paths_answer(&r->paths, result.number, status, &result.endpoint, result.ttl_s, running_now_ms());
 		if (result.number >= PATHS_OWN)
 			say_registry(r, result.number - PATHS_OWN, status);
@@ -269,6 +270,7 @@ void running_take(struct run *r)
 
 		debug("%s: the registry has something new of %s", r->settings.device, key_text(push.key, key));
 		r->daemon.told_ms = running_now_ms();
+		metrics_client_pushed(&r->metrics);
 		paths_tell(&r->paths, push.key, running_now_ms());
 	}
 	if (e == 0 || !resolver_serve(&r->resolver))
@@ -332,6 +334,7 @@ void running_act(struct run *r)
 	while (!r->is_held && r->looked == 0 && paths_next(&r->paths, now_ms, &a)) {
 		const struct path *p = a.act.what == PATH_DO_ASK ? NULL : paths_at(&r->paths, a.number);
 
+		metrics_client_did(&r->metrics, a.act.what);
 		if (a.act.what == PATH_DO_ASK)
 			ask(r, &a);
 		if (a.act.what == PATH_DO_MOVE)
@@ -340,4 +343,5 @@ void running_act(struct run *r)
 			send_something(r, p);
 	}
 	say_states(r);
+	metrics_client_look(&r->metrics, &r->paths);
 }

@@ -5,6 +5,7 @@
 #define WGMEET_RUNNING_H
 
 #include "device.h"
+#include "metrics_client.h"
 #include "paths.h"
 #include "plan.h"
 #include "poke.h"
@@ -29,6 +30,7 @@ struct run {
 	struct links *links;
 	struct poker poker;
 	struct reporter reporter;
+	struct metrics_client metrics;
 	struct report_daemon daemon;
 	struct lookup held;  /* for which the resolver had no room */
 	bool is_held, reload;

@@ -11,6 +11,7 @@ int status_main(int argc, char *argv[]);
 int browse_main(int argc, char *argv[]);
 int lookup_main(int argc, char *argv[]);
 int name_main(int argc, char *argv[]);
+int metrics_main(int argc, char *argv[]);
 
 /* The settings' KEY or NAME as a question. Dies if it is neither. */
 void subject_to_lookup(const struct settings *settings, struct lookup *out);
