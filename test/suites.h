@@ -53,6 +53,8 @@ Suite *suite_path_evidence(void);
 Suite *suite_path_probe(void);
 Suite *suite_paths(void);
 Suite *suite_paths_own(void);
+Suite *suite_metrics(void);
+Suite *suite_exporter(void);
 Suite *suite_plan(void);
 Suite *suite_reply(void);
 Suite *suite_output(void);

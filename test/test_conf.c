@@ -591,6 +591,8 @@ static const struct {
     {"--rate-limit-slip", "11", "10"},
     {"--notify-port", "65536", "65535"},
     {"--notify-port", "-1", "65535"},
+    {"--metrics-socket", "metrics", "slash"},
+    {"--output", "x", "--print-metrics"},
 };
 
 START_TEST(what_is_wrong_is_refused_with_status_2)
