@@ -77,7 +77,7 @@ for verb in $verbs; do
 	check "wgmeet.8 has a section on wgmeet $verb" grep -q "^   wgmeet $verb\$" "$dir/wgmeet.8"
 	matches "with an example" "\\$ wgmeet $verb " "$(section "$verb" | grep -F "\$ wgmeet $verb ")"
 	check "and what that prints" test -n "$(section "$verb" | grep -FA1 "\$ wgmeet $verb " | sed 1d)"
-	if [ "$verb" != run ]; then # which says nothing to programs: status does
+	if [ "$verb" != run ] && [ "$verb" != metrics ]; then # one says nothing to programs: status does; the other says it not in JSON
 		check "and one of its JSON" test -n "$(section "$verb" | json)"
 		check "and the fields of its JSON" grep -Eq "^   Of ([a-z]+ and )?$verb( |\$)" "$dir/wgmeet.8"
 	fi
@@ -85,7 +85,7 @@ for verb in $verbs; do
 	for option in $(long_options "$BUILD/wgmeet" "$verb"); do
 		check "wgmeet.8 has --$option of wgmeet $verb" has_option wgmeet.8 "$option"
 	done
-	if [ -z "$(command -v jq)" ] || [ "$verb" = run ]; then
+	if [ -z "$(command -v jq)" ] || [ "$verb" = run ] || [ "$verb" = metrics ]; then
 		continue
 	fi
 	check "its JSON is JSON" jq -e . <<<"$(section "$verb" | json)"
@@ -136,7 +136,7 @@ done
 for key in $client_keys; do
 	check "wgmeet.8 has $key" has_key wgmeet.8 "$key"
 done
-for option in $(long_options "$BUILD/wgmeetd" | grep -vE '^(config|check|print-zone|init|yes|help|version)$'); do
+for option in $(long_options "$BUILD/wgmeetd" | grep -vE '^(config|check|print-zone|print-metrics|output|init|yes|help|version)$'); do
 	check "wgmeetd.conf.5 names --$option" grep -Eq -- "Option --$option\." "$dir/wgmeetd.conf.5"
 done
 
