@@ -30,10 +30,12 @@ cat >"$LAB/claims" <<'END'
 = wgmeetd.8
 observer can: read devices and files
 observer can: write serials
+observer can: tell metrics
 observer holds: the configuration
 observer holds: what devices say of peers
 worker can: answer and tell on its sockets
 worker can: map zones, to read
+worker can: count
 worker can: log
 binder can: log
 	test_seccomp.c: what_a_role_is_there_for_it_can_do
@@ -45,6 +47,7 @@ observer lost: what is published
 observer lost: what its user may read, and ask of other programs
 worker lost: who asks what
 worker lost: its own answers
+worker lost: its own counts
 binder lost: what is asked there
 binder lost: lines in the log
 	- a weakness
