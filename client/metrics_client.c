@@ -163,7 +163,7 @@ static void write_registry(struct metrics *t, const struct metrics_client *m, co
 		see += v->paths->own[i].answered && v->paths->own[i].answer == LOOKUP_FOUND;
 	metrics_family(t, "wgmeet_servers", "gauge", "Name servers that are asked; 1 for those of the system.");
 	metrics_count(t, v->paths->own_len, "device", v->device, NULL);
-	metrics_family(t, "wgmeet_servers_see_us", "gauge", "Those of them that have this host's own key.");
+	metrics_family(t, "wgmeet_servers_seeing_host", "gauge", "Those of them that have this host's own key.");
 	metrics_count(t, see, "device", v->device, NULL);
 	metrics_family(t, "wgmeet_lookups_total", "counter", "Look-ups that ended, by what came of them.");
 	for (size_t i = 0; i < LOOKUP_STATUSES; i++)

@@ -54,7 +54,7 @@ case $1 in
 build) want=$build ;;
 demo) want="$build $net $(wireguard)" ;;
 check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip
-	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils conntrack plotutils"
+	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils conntrack plotutils python3-prometheus-client"
 	unpack="libsystemd-shared systemd-resolved" ;;
 bench) want="$build $net $(wireguard) knot nsd gnuplot-nox bsdextrautils jq" ;;
 *) echo "usage: deps.sh [--tell] build|demo|check|bench" >&2; exit 2 ;;

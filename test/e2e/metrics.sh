@@ -299,6 +299,56 @@ same "a file can be read by all" 644 "$(stat -c %a "$LAB/wgmeetd.prom")"
 same "with the same families" "$(grep '^# TYPE' "$LAB/text")" "$(grep '^# TYPE' "$LAB/wgmeetd.prom")"
 same "nothing else is left there" wgmeetd.prom "$(cd "$LAB" && echo wgmeetd.prom*)"
 
+# ---- contrib/prometheus ----
+
+contrib=$ROOT/contrib/prometheus
+
+# names_of FILE... - the metrics that it speaks of.
+names_of() {
+	grep -ohE '\bwgmeetd?_[a-z_]+' "$@" | sed -E 's/_(bucket|sum|count)$//' | sort -u
+}
+
+# known FILE... - the metrics that there are.
+known() {
+	sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$@" | sort -u
+}
+
+http() { # LINE...
+	printf '%s\r\n' "$@" '' | PATH=$BIN:$PATH timeout 10 "$contrib/serve-metrics" "$BIN/wgmeetd" --print-metrics 2>/dev/null |
+		tr -d '\r'
+}
+
+http "GET /metrics HTTP/1.1" "Host: localhost" >"$LAB/http"
+same "by HTTP: the answer" "HTTP/1.1 200 OK" "$(head -n 1 "$LAB/http")"
+sed '1,/^$/d' "$LAB/http" >"$LAB/body"
+same "by HTTP: the same metrics" "$(known "$LAB/wgmeetd.prom")" "$(known "$LAB/body")"
+same "by HTTP: its length" "$(wc -c <"$LAB/body")" "$(sed -n 's/^Content-Length: //p' "$LAB/http")"
+same "by HTTP: another page" "HTTP/1.1 404 Not Found" "$(http "GET / HTTP/1.1" | head -n 1)"
+same "by HTTP: another method" "HTTP/1.1 405 Method Not Allowed" "$(http "POST /metrics HTTP/1.1" | head -n 1)"
+same "by HTTP: no server" "HTTP/1.1 503 Service Unavailable" "$(printf 'GET /metrics HTTP/1.0\r\n\r\n' |
+	"$contrib/serve-metrics" "$BIN/wgmeetd" --print-metrics --metrics-socket /run/nowhere 2>/dev/null | head -n 1 | tr -d '\r')"
+check "by HTTP: who says nothing gets nothing" test -z "$("$contrib/serve-metrics" true </dev/null)"
+check "the dashboard is JSON" jq -e '.panels | length > 15' "$contrib/dashboard.json"
+if command -v promtool >/dev/null; then
+	check "promtool: the alerts" promtool check rules "$contrib/alerts.yml"
+fi
+
+# The units, with the programs where they are here.
+mkdir "$LAB/units"
+for unit in "$contrib"/*.service "$contrib"/*.timer "$contrib"/*.socket; do
+	sed "s|/usr/local/s\?bin|$BIN|; s|/usr/local/lib/wgmeet|$contrib|" "$unit" >"$LAB/units/${unit##*/}"
+done
+if command -v systemd-analyze >/dev/null; then
+	# The socket's service is looked for as an instance.
+	cp "$LAB/units/wgmeetd-http@.service" "$LAB/units/wgmeetd-http@1.service"
+	said=$(cd "$LAB/units" && SYSTEMD_UNIT_PATH="$LAB/units:" systemd-analyze verify --man=no ./wgmeetd-metrics.timer \
+		./wgmeetd-metrics.service ./wgmeet-metrics@wg0.timer ./wgmeet-metrics@wg0.service ./wgmeetd-http.socket \
+		./wgmeetd-http@1.service 2>&1 | grep wgmeet)
+	same "systemd-analyze verify has nothing to say" "" "$said"
+elif [ "${CI:-}" = true ]; then
+	not_ok "systemd-analyze is there"
+fi
+
 # ---- the socket ----
 
 as() { # UID GID COMMAND...
@@ -398,7 +448,7 @@ peer_has() { # SERIES VALUE
 
 SERVER=203.0.113.10
 run_devices masqdrop:masqdrop
-run_wgmeetd --metrics-socket "$LAB/state/metrics"
+run_wgmeetd --metrics-socket "$LAB/state/metrics" --workers 1 # else a response may reach another one than the one that waits for it
 run_daemon alice
 check "alice looks for bob" lab_wait 10 peer_has 'peers,state="direct"' 1 # the registry
 run_daemon bob
@@ -411,7 +461,7 @@ same "nothing was lost" 0 "$(awk '/^wgmeet_paths_lost_total/ { n += $2 } END { p
 check "look-ups were answered" test "$(peer_value 'lookups_total,status="found"')" -ge 1
 check "there was a trial" test "$(peer_value trials_total)" -ge 1
 check "an endpoint was set" test "$(peer_value moves_total)" -ge 1
-same "the server sees us" "1 1" "$(peer_value servers) $(peer_value servers_see_us)"
+same "the server sees us" "1 1" "$(peer_value servers) $(peer_value servers_seeing_host)"
 newest=$(peer_value 'handshake_timestamp_seconds,which="newest"')
 check "the newest handshake is young" test $((EPOCHSECONDS - newest)) -le 60
 same "all had one" 0 "$(peer_value peers_without_handshake)"
@@ -447,6 +497,17 @@ heard_more() {
 }
 check "and alice hears it" lab_wait 15 heard_more
 check "which the registry knows" lab_wait 5 hub_more wgmeetd_notify_answered_total 0
+
+# ---- what alerts and the dashboard speak of ----
+
+for file in alerts.yml dashboard.json README; do
+	same "$file: there are all metrics that it speaks of" "" \
+		"$(comm -23 <(names_of "$contrib/$file") <(known "$LAB/text" "$LAB/wgmeet.prom" "$LAB/wgmeetd.prom"))"
+done
+same "the manuals have all metrics that there are" "" "$(comm -13 \
+	<(sed -E 's/_(sum|count|bucket)\b//' "$ROOT/man/wgmeetd.8" "$ROOT/man/wgmeet.8" | tr -c 'a-z_' '\n' | grep -E '^(wgmeetd?)?_' |
+		sed 's/^_/wgmeetd_tcp_connections_/' | sort -u) \
+	<(known "$LAB/text" "$LAB/wgmeet.prom" "$LAB/wgmeetd.prom" | grep -vE '^wgmeetd_notify_'))"
 
 run_end alice bob
 same "the socket goes with the daemon" "" "$(ls /run/wgmeet/wgalice 2>/dev/null)"
