@@ -76,7 +76,10 @@ enum rrl_verdict rrl_take(const uint8_t asker[RANGES_ADDR], const struct query *
 
 	if (r.rate == 0)
 		return RRL_PASS;
-	memcpy(&network, asker, 1u + (asker[0] == 4 ? PREFIX_V4 : PREFIX_V6));
+	if (asker[0] == 4) /* each of a length that is known, so neither is a call */
+		memcpy(&network, asker, 1 + PREFIX_V4);
+	else
+		memcpy(&network, asker, 1 + PREFIX_V6);
 	/* What is not sent takes nothing from the others. */
 	pass = take(network, q->kind, q->subject, r.rate, now) && take(network, ALL, 0, r.rate * ALL_FACTOR, now);
 	if (pass)
