@@ -118,6 +118,7 @@ RAW(add_key, NULL, NULL, NULL, 0, 0)
 RAW(io_uring_setup, 0, NULL)
 RAW(userfaultfd, -1)
 RAW(perf_event_open, NULL, 0, 0, -1, 0)
+RAW(accept4, -1, NULL, NULL, 0)
 RAW(personality, 0xffffffff)
 RAW(prctl, PR_GET_DUMPABLE, 0, 0, 0, 0)
 RAW(seccomp, -1, 0, NULL)
@@ -427,6 +428,7 @@ static const struct attempt attempts[] = {
     {"socket", socket_netfilter, 0},
     {"setsockopt", set_ttl, 0},
     {"unlinkat", call_unlinkat, O | K},
+    {"accept4", call_accept4, O | W | K}, /* who asks for metrics, or how it is, and queries over TCP */
     {"bind", call_bind, O | S | R},
     {"connect", call_connect, O | S | R},
     {"openat", call_openat, O | S | R | SANITIZED}, /* which finds none, see below */
@@ -453,7 +455,7 @@ static const struct {
 } duties[] = {
     {serve_datagrams, W},    {serve_a_connection, W}, {map_a_snapshot, W},   {take_a_message, B},
     {use_the_heap, O | S | R}, {read_a_file, O | S},  {make_a_snapshot, O},  {wait_for_signals, O},
-    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S},   {serve_who_asks, K},
+    {look_something_up, R},  {find_no_file, R},       {hear_on_a_device, S},   {serve_who_asks, O | K},
 };
 
 static enum sandbox_role role_now;
