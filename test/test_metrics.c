@@ -196,18 +196,21 @@ START_TEST(a_loss_is_counted_by_its_reason)
 }
 END_TEST
 
-/* A peer that goes takes its time with it, also if another one takes its place at once. */
+/* A peer that goes takes its time with it, also if another one has its place before anybody has looked. */
 START_TEST(another_peer_in_its_place_begins_anew)
 {
 	for (size_t i = 0; i < 3; i++)
 		dev.peers[i].last_handshake_s = 0;
 	see(1000);
-	dev.peers[0].public_key[0] ^= 0x55;
+	dev.peers_len = 2;
+	ck_assert_int_eq(paths_see(&paths, &dev, 4000, 1800000004), 0);
+	ck_assert_ptr_null(paths_at(&paths, 2));
+	dev.peers_len = 3;
+	dev.peers[2].public_key[0] ^= 0x55;
+	shake(2, 5000);
 	see(5000);
-	shake(0, 6000);
-	see(6000);
-	ck_assert_uint_eq(found(), 1);
-	ck_assert_uint_eq(client.direct.sum_us, 1000000);
+	ck_assert_ptr_nonnull(paths_at(&paths, 2));
+	ck_assert_uint_eq(found(), 0); /* it had a path when it was seen first */
 }
 END_TEST
 
