@@ -177,7 +177,8 @@ static void write_registry(struct metrics *t, const struct metrics_client *m, co
 static void write_paths(struct metrics *t, const struct metrics_client *m, const struct metrics_view *v)
 {
 	static const char *const whys[] = {[PATH_WHY_NEW] = "new", [PATH_WHY_SILENCE] = "silence", [PATH_WHY_ADDRESS] = "address",
-	    [PATH_WHY_MAPPING] = "mapping", [PATH_WHY_ELSEWHERE] = "elsewhere", [PATH_WHY_CHANGED] = "changed"};
+	    [PATH_WHY_MAPPING] = "mapping", [PATH_WHY_ELSEWHERE] = "elsewhere", [PATH_WHY_NEWS] = "news",
+	    [PATH_WHY_CHANGED] = "changed"};
 
 	metrics_family(t, "wgmeet_trials_total", "counter", "Packets that shall begin a handshake, at a new endpoint or the old one.");
 	metrics_count(t, m->done[PATH_DO_MOVE] + m->done[PATH_DO_KICK], "device", v->device, NULL);

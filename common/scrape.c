@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define FILE_MAX 1024
 
@@ -30,18 +31,10 @@ int scrape_open(const char *path)
 	return e == -ECONNREFUSED ? -ENOENT : e; /* it was killed, and its socket is left */
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int wait_for(int fd, int64_t until_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int64_t left_ms = until_ms - now_ms();
+	int64_t left_ms = until_ms - clock_ms(CLOCK_MONOTONIC);
 	int n = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
 
 	if (n == 0)
@@ -69,7 +62,7 @@ int scrape_read(int fd, struct metrics *out)
 {
 	char octets[16384];
 	size_t from = out->len;
-	int64_t until_ms = now_ms() + SCRAPE_MS;
+	int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + SCRAPE_MS;
 
 	for (;;) {
 		int e = wait_for(fd, until_ms);
