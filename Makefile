@@ -5,19 +5,33 @@
 # make bench        of that wgmeetd, Knot DNS and NSD beside a bare reflector: 25 minutes
 # make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
 # make pictures     those of contrib/guide anew, from their sources; make figures what its page on performance has from the tables
-# make install      DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR
+# make install      DESTDIR, PREFIX and the folders below; make uninstall takes the same away
+# make deb          Debian packages, in build/deb/; make check-deb tries them in a fresh system
+# make dist         the sources as build/wgmeet-VERSION.tar.gz
 #
 # V=1 shows the commands; SAN=1 builds with AddressSanitizer and UBSan into build-san/; CC=clang works.
 
-VERSION ?= 0.1
+# Its one place is the first line of the changelog; what stands behind the hyphen is the package's.
+ifndef VERSION
+VERSION := $(shell sed -n '1s/.*(\([^-)]*\).*/\1/p' contrib/debian/changelog)
+endif
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/wgmeet
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR ?=
 CFLAGS  ?= -O2 -g
 BUILD   ?= build$(if $(SAN),-san)
 PKG_CONFIG ?= pkg-config
+# The name of ldns for pkg-config: not the same everywhere.
+LDNS    ?= ldns
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
@@ -27,8 +41,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 endif
 
 COMMON_LIBS := libmnl libnl-route-3.0 inih libcap-ng libseccomp libsodium
-SERVER_LIBS := $(COMMON_LIBS) ldns jansson
-CLIENT_LIBS := $(COMMON_LIBS) ldns libcares jansson
+SERVER_LIBS := $(COMMON_LIBS) $(LDNS) jansson
+CLIENT_LIBS := $(COMMON_LIBS) $(LDNS) libcares jansson
 TEST_LIBS   := $(SERVER_LIBS) libcares check
 
 pkg = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
@@ -66,7 +80,7 @@ $(BUILD)/test/%.o:   INCLUDE = -iquote test -iquote server -iquote client -iquot
 $(BUILD)/%.o: %.c | packages
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(INCLUDE) $(call pkg,--cflags,$(TEST_LIBS)) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(INCLUDE) $(call pkg,--cflags,$(CLIENT_LIBS) $(if $(filter test/%,$<),check)) -c -o $@ $<
 
 $(BUILD)/wgmeetd: $(SERVER) $(COMMON)
 	$(call say,LD)
@@ -232,23 +246,45 @@ figures:
 	@mv contrib/guide/performance.new contrib/guide/performance.md
 .PHONY: pictures figures
 
-deps-demo deps-check deps-bench: deps-%:
+deps-demo deps-check deps-bench deps-deb deps-check-deb: deps-%:
 	@BUILD=$(BUILD) contrib/build/deps.sh $*
 
 packages:
 	@$(PKG_CONFIG) --exists $(SERVER_LIBS) $(CLIENT_LIBS) || contrib/build/deps.sh --tell build
 
+# What make install makes, and make uninstall takes away: MODE,FILE,PLACE. Units and drop-ins get the programs' places.
+UNITS    := wgmeetd.service wgmeet@.service wgmeet-sync@.service wgmeet-sync@.timer
+EXAMPLES := examples/wgmeetd.conf examples/wg0.conf systemd/wgmeetd-userspace.conf systemd/wgmeet-userspace.conf
+PAGES     = $(shell find contrib/guide contrib/prometheus -name '*.pic' -o -name '*.sh' -o -name '*.awk' -o -type f -print 2>/dev/null)
+INSTALLED = 755,$(BUILD)/wgmeetd,$(SBINDIR)/wgmeetd 755,$(BUILD)/wgmeet,$(BINDIR)/wgmeet \
+	$(foreach m,wgmeetd.conf.5 wgmeetd.8 wgmeet.8,644,man/$m,$(MANDIR)/man$(subst .,,$(suffix $m))/$m) \
+	$(foreach u,$(UNITS),644,contrib/systemd/$u,$(UNITDIR)/$u) \
+	644,contrib/systemd/wgmeet.sysusers,$(SYSUSERSDIR)/wgmeetd.conf \
+	$(foreach p,wgmeetd wgmeet,644,contrib/systemd/$p.tmpfiles,$(TMPFILESDIR)/$p.conf) \
+	$(foreach p,wgmeetd wgmeet,644,contrib/completions/$p.bash,$(BASHCOMPDIR)/$p) \
+	$(foreach p,wgmeetd wgmeet,644,contrib/completions/_$p,$(ZSHCOMPDIR)/_$p) \
+	$(foreach p,wgmeetd wgmeet,644,contrib/completions/$p.fish,$(FISHCOMPDIR)/$p.fish) \
+	$(foreach e,$(EXAMPLES),644,contrib/$e,$(DOCDIR)/examples/$(notdir $e)) \
+	$(foreach p,$(PAGES),644,$p,$(DOCDIR)/$(p:contrib/%=%))
+
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
-	install -m 755 $(BUILD)/wgmeetd $(DESTDIR)$(SBINDIR)/wgmeetd
-	install -m 755 $(BUILD)/wgmeet $(DESTDIR)$(BINDIR)/wgmeet
-	install -m 644 man/wgmeetd.conf.5 $(DESTDIR)$(MANDIR)/man5/
-	install -m 644 man/wgmeetd.8 man/wgmeet.8 $(DESTDIR)$(MANDIR)/man8/
+uninstall install:
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SBINDIR='$(SBINDIR)' BINDIR='$(BINDIR)' contrib/build/install.sh $@ $(INSTALLED)
+
+dist:
+	@contrib/build/dist.sh $(VERSION) $(BUILD)/wgmeet-$(VERSION).tar.gz
+
+deb: | deps-deb
+	@contrib/build/deb.sh $(BUILD)/deb
+
+# PARTS="build lintian" are some parts only.
+check-deb: | deps-check-deb
+	@BUILD=$(abspath $(BUILD)) bash test/packages/deb.sh
 
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers check-long check-resolvers mutants performance bench values values-server values-client deps-demo deps-check deps-bench packages install clean
+.PHONY: all tests demo check check-layers check-long check-resolvers mutants performance bench values values-server values-client deps-demo deps-check deps-bench deps-deb deps-check-deb packages install uninstall dist deb check-deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# deps.sh [--tell] build|demo|check|bench - Debian packages that building, the demo or the tests need and that are not there
-# are installed, saying so; without root or apt, or with --tell, it only says which they are, and fails.
+# deps.sh [--tell] build|demo|check|bench|deb|check-deb - Debian packages that building, the demo or the tests need and that
+# are not there are installed, saying so; without root or apt, or with --tell, it only says which they are, and fails.
 set -eu
 
 tell=
@@ -54,10 +54,13 @@ case $1 in
 build) want=$build ;;
 demo) want="$build $net $(wireguard)" ;;
 check) want="$build $net wireguard-go knot nsd mandoc jq musl-tools libcap2-bin systemd qemu-system-x86 busybox-static cpio kmod gzip
-	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils conntrack plotutils python3-prometheus-client"
+	unbound bind9 knot-resolver dbus-daemon ldnsutils knot-dnsutils conntrack plotutils python3-prometheus-client
+	zsh fish"
 	unpack="libsystemd-shared systemd-resolved" ;;
 bench) want="$build $net $(wireguard) knot nsd gnuplot-nox bsdextrautils jq" ;;
-*) echo "usage: deps.sh [--tell] build|demo|check|bench" >&2; exit 2 ;;
+deb) want="$build build-essential debhelper" ;;
+check-deb) want="$build build-essential debhelper lintian mmdebstrap systemd-container iproute2" ;;
+*) echo "usage: deps.sh [--tell] build|demo|check|bench|deb|check-deb" >&2; exit 2 ;;
 esac
 
 missing=
