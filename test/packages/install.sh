@@ -103,9 +103,9 @@ check "dist: once more the same bytes" eval "contrib/build/dist.sh $version $dir
 same "dist: one folder, with the version" "wgmeet-$version" "$(tar -tzf "$dir/one.tar.gz" | cut -d / -f 1 | sort -u)"
 mkdir "$dir/unpacked" && tar -xzf "$dir/one.tar.gz" -C "$dir/unpacked"
 if [ "$git" = "$ROOT" ]; then
-	same "dist: all that git has" "$(git ls-tree -r --name-only HEAD)" \
-		"$(cd "$dir/unpacked/wgmeet-$version" && find . -type f -printf '%P\n' | LC_ALL=C sort)"
+	same "dist: all that git has" "" "$(cd "$dir/unpacked/wgmeet-$version" && find . ! -type d -printf '%P\n' | LC_ALL=C sort |
+		diff <(git -C "$ROOT" ls-tree -r --name-only HEAD) -)"
 fi
 check "dist: from what was unpacked, too" sh "$dir/unpacked/wgmeet-$version/contrib/build/dist.sh" "$version" "$dir/three.tar.gz"
-same "dist: that has the same files" "$(tar -tzf "$dir/one.tar.gz" | sort)" "$(tar -tzf "$dir/three.tar.gz" | sort)"
+same "dist: that has the same files" "" "$(diff <(tar -tzf "$dir/one.tar.gz" | sort) <(tar -tzf "$dir/three.tar.gz" | sort))"
 e2e_done
