@@ -1,7 +1,7 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, the benchmark in small, and in a virtual
-# machine what needs the kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of them at the end, and fails
-# if one failed.
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, the benchmark in small, what packages are
+# made of, and in a virtual machine what needs the kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of
+# them at the end, and fails if one failed. The packages themselves are for "make check-deb": it would double what is downloaded.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
 export BUILD
@@ -37,6 +37,9 @@ run bench test/bench/smoke.sh
 run report test/bench/report_test.sh
 run log test/docs/log_test.sh
 run pictures test/docs/pictures_test.sh
+for test in completions install openwrt; do
+	run "packages-$test" bash test/packages/$test.sh
+done
 run vm test/vm/test.sh
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
