@@ -3,6 +3,7 @@
 # make check        all tests (likewise); make check-long those that take longer
 # make performance  all that is measured, and contrib/performance/ anew: an hour on a quiet machine, see test/bench/README
 # make bench        of that wgmeetd, Knot DNS and NSD beside a bare reflector: 25 minutes
+# make check-docs   only what the documentation tells to type, typed
 # make check-resolvers  only those with Unbound, BIND, Knot Resolver and systemd-resolved
 # make pictures     those of contrib/guide anew, from their sources; make figures what its page on performance has from the tables
 # make install      DESTDIR, PREFIX and the folders below; make uninstall takes the same away
@@ -212,6 +213,10 @@ check-resolvers: | deps-check
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(abspath $(BUILD)) bash test/resolvers/resolvers.sh
 
+check-docs: | deps-check
+	@$(MAKE) --no-print-directory all $(BUILD)/test/manager
+	@BUILD=$(abspath $(BUILD)) test/docs/run.sh
+
 check-layers: $(WORKER)
 	@BUILD=$(BUILD) test/layers.sh $(WORKER)
 
@@ -284,7 +289,7 @@ check-deb: | deps-check-deb
 clean:
 	rm -rf build build-san
 
-.PHONY: all tests demo check check-layers check-long check-resolvers mutants performance bench values values-server values-client deps-demo deps-check deps-bench deps-deb deps-check-deb packages install uninstall dist deb check-deb clean
+.PHONY: all tests demo check check-docs check-layers check-long check-resolvers mutants performance bench values values-server values-client deps-demo deps-check deps-bench deps-deb deps-check-deb packages install uninstall dist deb check-deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

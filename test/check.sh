@@ -1,7 +1,8 @@
 #!/bin/bash
-# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, the benchmark in small, what packages are
-# made of, and in a virtual machine what needs the kernel's WireGuard. Prints a line "N passed, N failed, N skipped" over all of
-# them at the end, and fails if one failed. The packages themselves are for "make check-deb": it would double what is downloaded.
+# check.sh - all tests: units, fuzz corpus, end to end, through resolvers, under faults, what the documentation tells to type, the
+# benchmark in small, what packages are made of, and in a virtual machine what needs the kernel's WireGuard. Prints a line "N passed,
+# N failed, N skipped" over all of them at the end, and fails if one failed. The packages themselves are for "make check-deb": it would
+# double what is downloaded.
 cd "${0%/*}/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
 export BUILD
@@ -33,6 +34,7 @@ run resolvers test/resolvers/resolvers.sh
 for test in run clock device; do
 	run "faults-$test" test/faults/$test.sh
 done
+run docs test/docs/run.sh
 run bench test/bench/smoke.sh
 run report test/bench/report_test.sh
 run log test/docs/log_test.sh

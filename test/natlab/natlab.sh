@@ -219,7 +219,8 @@ lab_destroy() {
 	done
 	lab_namespaces=()
 	lab_nat_how=() lab_nat_lan=() lab_behind=() lab_own=()
-	rm -rf /run/wireguard/* "${LAB:?}"/*
+	# Whatever a test has mounted there is somebody else's.
+	rm -rf --one-file-system /run/wireguard/* "${LAB:?}"/*
 }
 
 lab_cleanup() {
