@@ -18,6 +18,7 @@ static const struct {
     {"sync", sync_main, "DEVICE", "look up the peers and set their endpoints, once"},
     {"run", run_main, "DEVICE", "stay, and keep the path to each peer good"},
     {"status", status_main, "DEVICE", "each peer: its path and why, or what sync would do (--watch: stay)"},
+    {"doctor", doctor_main, "DEVICE", "what is wrong on this side, and what to do about it"},
     {"browse", browse_main, "[DEVICE]", "all peers of the zone"},
     {"lookup", lookup_main, "KEY|NAME [DEVICE]", "one peer, as DNS has it"},
     {"metrics", metrics_main, "DEVICE...", "what wgmeet run counts there, for Prometheus"},

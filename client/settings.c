@@ -150,6 +150,7 @@ static void read_file(struct conf *c, struct settings *settings, const char *fil
 	r = conf_read(c, file != NULL ? file : path);
 	if (r == -ENOENT && file == NULL)
 		return;
+	settings->has_file = r == 0;
 	if (r < 0)
 		conf_wrong(c, 0, "cannot read %s: %s", file != NULL ? file : path, strerror(-r));
 	/* What the command line did not give. */
@@ -189,6 +190,8 @@ unsigned settings_reread(struct settings *settings, int argc, char *argv[], cons
 	optind = 0; /* getopt_long() begins anew */
 	file = read_argv(&c, settings, argc, argv, usage);
 	read_operands(settings, argc, argv, usage);
+	settings->file = file;
+	settings->argv_errors = c.errors;
 	read_file(&c, settings, file);
 	if (c.errors == 0 && settings->zone.len == 0 && !usage->may_lack_zone)
 		conf_wrong(&c, 0, WHICH_ZONE, settings->device[0] != '\0' ? settings->device : "DEVICE");

@@ -29,6 +29,9 @@ struct settings {
 	uint32_t fwmark;            /* of the resolver's packets; 0: none */
 	uint32_t notify_port;       /* where wgmeet run hears NOTIFY; 0: nowhere */
 	bool force, dry_run, json, watch, verbose;
+	const char *file;           /* that was named; NULL: the device's own */
+	bool has_file;              /* it was read */
+	unsigned argv_errors;       /* of what settings_reread() counts: in the command line */
 };
 
 /* What a verb takes on the command line. */

@@ -8,6 +8,7 @@ struct settings;
 int sync_main(int argc, char *argv[]);
 int run_main(int argc, char *argv[]);
 int status_main(int argc, char *argv[]);
+int doctor_main(int argc, char *argv[]);
 int browse_main(int argc, char *argv[]);
 int lookup_main(int argc, char *argv[]);
 int name_main(int argc, char *argv[]);

@@ -61,5 +61,6 @@ Suite *suite_output(void);
 Suite *suite_settings(void);
 Suite *suite_report(void);
 Suite *suite_reporter(void);
+Suite *suite_doctor(void);
 
 #endif

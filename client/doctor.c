@@ -1,0 +1,172 @@
+/* wgmeet doctor: looks at this side of everything, and says what is wrong, and what to do about it. Changes nothing.
+ *
+ *     fork resolver and asker, look at the host, sandbox, wait for the asker, read the device, look peers up, judge, print
+ */
+#include "doctor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "dns.h"
+#include "doctor_ask.h"
+#include "doctor_look.h"
+#include "log.h"
+#include "output.h"
+#include "resolve.h"
+#include "sandbox.h"
+#include "verbs.h"
+
+#define NETWORKS 16 /* of the device's own that count */
+
+struct doctor {
+	struct settings settings;
+	struct doctor_seen seen;
+	struct doctor_dns dns;
+	struct resolver resolver;
+	struct doctor_asker asker;
+	struct device device;
+	struct wg_device dev;
+	struct plan_tunnel tunnel;
+	struct doctor_record *records;
+};
+
+/* ---- look-ups ---- */
+
+static void on_result(const struct lookup *question, const struct lookup_result *result, void *data)
+{
+	struct doctor *d = data;
+	size_t i = question->number;
+	struct doctor_record *r = i < d->dev.peers_len ? &d->records[i] : &d->seen.own[question->server - 1];
+
+	r->status = result->status;
+	r->endpoint = result->endpoint;
+}
+
+/* The peers at one server that serves the zone, this host at each. */
+static void look_up(struct doctor *d)
+{
+	size_t n = d->dev.peers_len, servers = d->settings.servers.len;
+	struct lookup *questions = calloc(n + servers + 1, sizeof(*questions));
+	int good = doctor_good_server(&d->seen);
+
+	d->records = calloc(n + 1, sizeof(*d->records));
+	if (questions == NULL || d->records == NULL)
+		die("out of memory");
+	for (size_t i = 0; i < servers; i++)
+		d->seen.own[i].status = DOCTOR_UNASKED;
+	for (size_t i = 0; i < n; i++) {
+		d->records[i].status = DOCTOR_UNASKED;
+		questions[i] = (struct lookup){.kind = LOOKUP_KEY, .server = (uint32_t)good + 1};
+		memcpy(questions[i].key, d->dev.peers[i].public_key, KEY_LEN);
+	}
+	for (size_t i = 0; d->dev.has_public_key && i < servers; i++) {
+		if (!doctor_answer_is_good(&d->dns.servers[i].udp, &d->settings.zone))
+			continue;
+		questions[n] = (struct lookup){.kind = LOOKUP_KEY, .server = (uint32_t)i + 1};
+		memcpy(questions[n++].key, d->dev.public_key, KEY_LEN);
+	}
+	d->seen.records = d->records;
+	if (good >= 0)
+		resolver_ask(&d->resolver, questions, n, on_result, NULL, d);
+	free(questions);
+}
+
+static void look(struct doctor *d)
+{
+	struct wg_allowedip own[NETWORKS];
+	struct sandbox_user owner;
+	bool userspace = wgdev_uapi_owner(d->settings.device, &owner.uid, &owner.gid), has_zone = d->settings.zone.len != 0;
+	size_t own_len;
+
+	if (has_zone) {
+		resolver_start(&d->settings, &d->resolver);
+		doctor_ask_start(&d->settings, d->seen.system_servers, &d->resolver, &d->asker);
+	}
+	doctor_look_host(&d->seen);
+	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL, NULL);
+	if (has_zone)
+		doctor_ask_wait(&d->asker, &d->settings, &d->dns);
+	/* Only now: what was asked may have woken a tunnel. */
+	d->device = (struct device){.name = d->settings.device, .family = d->settings.family};
+	d->seen.device_error = device_look(&d->device, &d->dev);
+	if (d->seen.device_error < 0)
+		wgdev_reset(&d->dev);
+	own_len = d->seen.device_error == 0 ? device_networks(&d->device, own, NETWORKS) : 0;
+	if (plan_tunnel_build(&d->dev, own, own_len, &d->tunnel) < 0)
+		die("out of memory");
+	d->seen.dns = has_zone ? &d->dns : NULL;
+	doctor_look_ways(&d->seen);
+	if (has_zone) {
+		look_up(d);
+		resolver_stop(&d->resolver);
+	}
+}
+
+/* ---- output ---- */
+
+static json_t *finding_json(const struct doctor_finding *f)
+{
+	return json_pack("{s:s, s:s, s:o, s:s, s:o}", "level", doctor_level_word(f->level), "check", f->check, "about",
+	    f->about[0] != '\0' ? json_string(f->about) : json_null(), "text", f->text, "remedy",
+	    f->remedy[0] != '\0' ? json_string(f->remedy) : json_null());
+}
+
+static void print_finding(const struct doctor_finding *f)
+{
+	const char *colour = f->level == DOCTOR_OK ? output_green() : f->level == DOCTOR_WARN ? output_yellow() : output_bold();
+
+	printf("%s%-4s%s  %s%s%s: %s.", colour, doctor_level_word(f->level), output_reset(), f->check, f->about[0] != '\0' ? " " : "",
+	    f->about, f->text);
+	printf(f->remedy[0] != '\0' ? " %s.\n" : "%s\n", f->remedy);
+}
+
+static int print(const struct doctor *d, const struct doctor_findings *findings)
+{
+	size_t count[] = {[DOCTOR_OK] = 0, [DOCTOR_WARN] = 0, [DOCTOR_FAIL] = 0};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < findings->len; i++) {
+		count[findings->at[i].level]++;
+		if (d->settings.json)
+			json_array_append_new(list, finding_json(&findings->at[i]));
+		else
+			print_finding(&findings->at[i]);
+	}
+	if (d->settings.json)
+		output_json(json_pack("{s:s, s:o, s:i, s:i, s:i, s:O}", "device", d->settings.device, "zone", d->settings.zone.len != 0 ?
+		        output_name(&d->settings.zone) : json_null(), "ok", (int)count[DOCTOR_OK], "warn", (int)count[DOCTOR_WARN], "fail",
+		    (int)count[DOCTOR_FAIL], "findings", list));
+	json_decref(list);
+	output_end();
+	return count[DOCTOR_FAIL] > 0 ? EXIT_WRONG : EXIT_FINE;
+}
+
+int doctor_main(int argc, char *argv[])
+{
+	static const struct settings_usage usage = {.text = "wgmeet doctor DEVICE [OPTION...]", .needs_device = true,
+	    .may_lack_zone = true};
+	static struct doctor d;
+	struct doctor_findings findings = {0};
+	int status;
+
+	d.seen = (struct doctor_seen){.settings = &d.settings, .dev = &d.dev, .tunnel = &d.tunnel};
+	d.seen.file_errors = settings_reread(&d.settings, argc, argv, &usage) - d.settings.argv_errors;
+	if (d.settings.argv_errors > 0)
+		die_usage("%u error%s, nothing done", d.settings.argv_errors, d.settings.argv_errors == 1 ? "" : "s");
+	log_init("wgmeet", d.settings.verbose);
+	if (d.settings.servers.len == 0) {
+		dns_system_servers(&d.settings.servers);
+		d.seen.system_servers = true;
+	}
+	look(&d);
+	doctor_judge(&d.seen, &findings);
+	status = print(&d, &findings);
+	doctor_findings_free(&findings);
+	plan_tunnel_free(&d.tunnel);
+	wgdev_free(&d.dev);
+	device_close(&d.device);
+	free(d.records);
+	return status;
+}

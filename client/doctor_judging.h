@@ -1,0 +1,31 @@
+/* Inside the judgement of doctor.h: its parts, and what they share. */
+#ifndef WGMEET_DOCTOR_JUDGING_H
+#define WGMEET_DOCTOR_JUDGING_H
+
+#include "doctor.h"
+
+struct judging {
+	const struct doctor_seen *seen;
+	const char *device;
+	const struct wg_peer *registry; /* the peer that is it; NULL: it cannot be told */
+	struct doctor_findings *out;
+};
+
+/* A new finding, which is good until the next one. `about` may be NULL. */
+struct doctor_finding *doctor_say(struct judging *j, enum doctor_level level, const char *check, const char *about,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* And what to do about it. */
+void doctor_advise(struct doctor_finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The peer that the device sends packets for that address to; NULL: none. */
+const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address);
+/* Has it had a handshake lately, or so far in the future that nobody knows? */
+bool doctor_is_connected(const struct judging *j, const struct wg_peer *peer);
+bool doctor_device_works(const struct judging *j); /* it was read, and is up */
+
+void doctor_judge_device(struct judging *j);
+void doctor_judge_servers(struct judging *j);
+void doctor_judge_peers(struct judging *j);
+void doctor_judge_keeper(struct judging *j);
+
+#endif

@@ -1,0 +1,711 @@
+/* A host where all is well, and one thing after another that is not: each is found, with its cause and a remedy. And what is read in
+ * name servers' answers. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "doctor_ask.h"
+#include "doctor_look.h"
+#include "doctor_reply.h"
+#include "suites.h"
+#include "util.h"
+
+#include <ldns/ldns.h> /* behind ours: before <stdbool.h> it makes a bool of its own */
+
+#define NOW  1800000000
+#define HUB  1
+#define BOB  2
+#define CAROL 3
+
+static struct settings settings;
+static struct wg_device dev;
+static struct plan_tunnel tunnel;
+static struct doctor_dns dns;
+static struct doctor_seen seen;
+static struct doctor_record records[16];
+static struct doctor_findings findings;
+
+static struct doctor_answer good_answer(void)
+{
+	return (struct doctor_answer){.status = LOOKUP_FOUND, .is_authoritative = 1, .time_s = NOW, .apex = util_name("wg.test")};
+}
+
+static void build_tunnel(void)
+{
+	struct wg_allowedip own = util_allowedip("10.9.0.2/24");
+
+	plan_tunnel_free(&tunnel);
+	ck_assert_int_eq(plan_tunnel_build(&dev, &own, 1, &tunnel), 0);
+}
+
+/* Alice, behind a NAT, who asks the registry in the tunnel. */
+static void setup(void)
+{
+	wgdev_free(&dev);
+	memset(&settings, 0, sizeof(settings));
+	memset(&dns, 0, sizeof(dns));
+	memset(records, 0, sizeof(records));
+	strcpy(settings.device, "wg0");
+	settings.zone = util_name("wg.test");
+	settings.servers.at[settings.servers.len++] = util_endpoint("10.9.0.1:53");
+	settings.has_file = true;
+	settings.notify_port = 5354;
+	dev.has_public_key = true;
+	dev.listen_port = 51820;
+	util_add_peer(&dev, HUB, "203.0.113.10:51820", "10.9.0.1/32")->last_handshake_s = NOW - 60;
+	dev.peers[0].keepalive_s = 25;
+	dev.peers[0].tx_bytes = 1000;
+	util_add_peer(&dev, BOB, "203.0.113.30:51820", "10.9.0.3/32")->last_handshake_s = NOW - 60;
+	build_tunnel();
+	dns.servers[0] = (struct doctor_server){.udp = good_answer(), .tcp = good_answer()};
+	for (size_t i = 0; i < COUNT(records); i++)
+		records[i] = (struct doctor_record){.status = LOOKUP_FOUND, .endpoint = util_endpoint("203.0.113.30:51820")};
+	seen = (struct doctor_seen){.settings = &settings, .now_s = NOW, .link_is_there = true, .link_is_up = true, .mtu = 1420,
+	    .dev = &dev, .tunnel = &tunnel, .addresses = {util_endpoint("10.1.0.2")}, .addresses_len = 1, .through = {true},
+	    .dns = &dns, .own = {{.status = LOOKUP_FOUND, .endpoint = util_endpoint("203.0.113.20:51820")}}, .records = records,
+	    .run = {.zone = settings.zone, .is_there = 1, .port = 5354, .running_ms = 1000, .told_ms = REPORT_NEVER}};
+}
+
+static void teardown(void)
+{
+	wgdev_free(&dev);
+	plan_tunnel_free(&tunnel);
+	doctor_findings_free(&findings);
+}
+
+static void judge(void)
+{
+	doctor_findings_free(&findings);
+	doctor_judge(&seen, &findings);
+	for (size_t i = 0; i < findings.len; i++)
+		ck_assert_msg((findings.at[i].remedy[0] != '\0') == (findings.at[i].level != DOCTOR_OK) ||
+		        strncmp(findings.at[i].text, "and ", 4) == 0, "%s: %s: what to do is said where something is wrong",
+		    findings.at[i].check, findings.at[i].text);
+}
+
+static size_t count(enum doctor_level level)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < findings.len; i++)
+		n += findings.at[i].level == level;
+	return n;
+}
+
+static const struct doctor_finding *find(enum doctor_level level, const char *check, const char *text)
+{
+	for (size_t i = 0; i < findings.len; i++)
+		if (findings.at[i].level == level && strcmp(findings.at[i].check, check) == 0 && strstr(findings.at[i].text, text) != NULL)
+			return &findings.at[i];
+	return NULL;
+}
+
+/* It is that, said so, and the remedy has these words. */
+static void expect(enum doctor_level level, const char *check, const char *text, const char *remedy)
+{
+	const struct doctor_finding *f = find(level, check, text);
+
+	for (size_t i = 0; f == NULL && i < findings.len; i++)
+		printf("# %s %s %s: %s\n", doctor_level_word(findings.at[i].level), findings.at[i].check, findings.at[i].about,
+		    findings.at[i].text);
+	ck_assert_msg(f != NULL, "no finding: %s %s ... %s", doctor_level_word(level), check, text);
+	ck_assert_msg(strstr(f->remedy, remedy) != NULL, "%s: %s", f->text, f->remedy);
+}
+
+/* And nothing else is wrong. */
+static void expect_only(enum doctor_level level, const char *check, const char *text, const char *remedy)
+{
+	judge();
+	expect(level, check, text, remedy);
+	ck_assert_uint_eq(count(DOCTOR_WARN) + count(DOCTOR_FAIL), 1);
+}
+
+START_TEST(where_all_is_well_nothing_is_wrong)
+{
+	judge();
+	for (size_t i = 0; i < findings.len; i++)
+		ck_assert_msg(findings.at[i].level == DOCTOR_OK, "%s: %s", findings.at[i].check, findings.at[i].text);
+	ck_assert_uint_ge(findings.len, 12);
+	expect(DOCTOR_OK, "nat", "behind one", "");
+	expect(DOCTOR_OK, "peer", "2 of 2", "");
+	expect(DOCTOR_OK, "keepalive", "25 s", "");
+}
+END_TEST
+
+/* ---- the host and its device ---- */
+
+static void no_device(int error)
+{
+	wgdev_reset(&dev);
+	build_tunnel();
+	seen.device_error = -error;
+	seen.link_is_up = false;
+	seen.through[0] = false;
+	judge();
+}
+
+START_TEST(a_device_that_cannot_be_read)
+{
+	seen.link_is_there = false;
+	no_device(ENODEV);
+	expect(DOCTOR_FAIL, "device", "no network device wg0", "wg-quick up wg0");
+	no_device(ENOENT);
+	expect(DOCTOR_FAIL, "device", "no network device wg0", "wg-quick up wg0");
+	seen.link_is_there = true;
+	no_device(ENOENT);
+	expect(DOCTOR_FAIL, "device", "but no WireGuard device", "wg show interfaces");
+	no_device(EOPNOTSUPP);
+	expect(DOCTOR_FAIL, "device", "but no WireGuard device", "wg show interfaces");
+	no_device(ETIMEDOUT);
+	expect(DOCTOR_FAIL, "device", "does not answer", "start it anew");
+	no_device(EPERM);
+	expect(DOCTOR_FAIL, "permission", "has not CAP_NET_ADMIN", "sudo wgmeet doctor wg0");
+	no_device(EACCES);
+	expect(DOCTOR_FAIL, "permission", "daemon", "sudo wgmeet doctor wg0");
+	ck_assert_uint_eq(count(DOCTOR_FAIL), 1);
+}
+END_TEST
+
+START_TEST(a_device_that_is_down)
+{
+	seen.link_is_up = false;
+	expect_only(DOCTOR_FAIL, "device", "wg0 is down", "ip link set up dev wg0");
+}
+END_TEST
+
+START_TEST(a_device_without_a_key_or_peers)
+{
+	dev.has_public_key = false;
+	seen.own[0].status = DOCTOR_UNASKED;
+	expect_only(DOCTOR_FAIL, "key", "no private key", "private-key");
+	setup();
+	dev.peers_len = 0;
+	judge();
+	expect(DOCTOR_FAIL, "device", "no peers", "Add the registry");
+}
+END_TEST
+
+START_TEST(an_mtu_that_does_not_fit)
+{
+	seen.mtu = 1500;
+	expect_only(DOCTOR_WARN, "mtu", "1500", "mtu 1420");
+	seen.mtu = 1421;
+	expect_only(DOCTOR_WARN, "mtu", "1421", "mtu 1420");
+	seen.mtu = 1279;
+	expect_only(DOCTOR_WARN, "mtu", "too small for IPv6", "1280");
+}
+END_TEST
+
+START_TEST(a_clock_in_the_past)
+{
+	seen.now_s = 86400;
+	for (size_t i = 0; i < dev.peers_len; i++)
+		dev.peers[i].last_handshake_s = 0;
+	judge();
+	expect(DOCTOR_FAIL, "clock", "the year 1970", "systemd-timesyncd");
+}
+END_TEST
+
+START_TEST(a_clock_that_was_set_back)
+{
+	dev.peers[1].last_handshake_s = NOW + 3600;
+	expect_only(DOCTOR_FAIL, "clock", "set back by 3600 s", "which time is right");
+	dev.peers[1].last_handshake_s = NOW + 30; /* noise */
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_FAIL), 0);
+}
+END_TEST
+
+START_TEST(a_registry_with_another_clock)
+{
+	dns.servers[0].udp.time_s = NOW + 900;
+	expect_only(DOCTOR_WARN, "clock", "900 s ahead of", "timesyncd");
+	dns.servers[0].udp.time_s = NOW - 900;
+	expect_only(DOCTOR_WARN, "clock", "900 s behind", "timesyncd");
+	dns.servers[0].udp.time_s = NOW - 299;
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), 0);
+}
+END_TEST
+
+START_TEST(settings_that_lack_something)
+{
+	settings.zone.len = 0;
+	settings.has_file = false;
+	seen.dns = NULL;
+	seen.records = NULL;
+	seen.own[0].status = DOCTOR_UNASKED;
+	expect_only(DOCTOR_FAIL, "settings", "/etc/wgmeet/wg0.conf is not there", "Zone = ");
+	settings.has_file = true;
+	expect_only(DOCTOR_FAIL, "settings", "/etc/wgmeet/wg0.conf has none", "Zone = ");
+	seen.file_errors = 2;
+	expect_only(DOCTOR_FAIL, "settings", "2 errors in", "standard error");
+}
+END_TEST
+
+START_TEST(an_endpoint_inside_the_tunnel)
+{
+	dev.peers[1].endpoint = util_endpoint("10.9.0.77:51820");
+	expect_only(DOCTOR_FAIL, "loop", "10.9.0.77:51820, is inside the tunnel: it is in the device's own network", "outside the tunnel");
+	dev.peers[1].endpoint = util_endpoint("10.9.0.1:51820");
+	expect_only(DOCTOR_FAIL, "loop", "among the allowed IPs of ", "narrower");
+}
+END_TEST
+
+START_TEST(a_peer_whose_allowed_ips_were_taken)
+{
+	for (size_t i = 0; i < 7; i++)
+		util_add_peer(&dev, CAROL + i, NULL, NULL);
+	judge();
+	expect(DOCTOR_WARN, "allowed-ips", "no allowed IPs", "wg show wg0 allowed-ips");
+	ck_assert_uint_eq(count(DOCTOR_WARN), 6); /* five that are named, and how many more */
+	ck_assert(find(DOCTOR_WARN, "allowed-ips", "and 2 more peers") != NULL);
+}
+END_TEST
+
+/* ---- servers ---- */
+
+static void silent(enum lookup_status udp, enum lookup_status tcp)
+{
+	dns.servers[0] = (struct doctor_server){.udp.status = udp, .tcp.status = tcp};
+	seen.own[0].status = DOCTOR_UNASKED;
+	for (size_t i = 0; i < COUNT(records); i++)
+		records[i].status = DOCTOR_UNASKED;
+}
+
+START_TEST(a_server_that_one_transport_does_not_reach)
+{
+	dns.servers[0].tcp.status = LOOKUP_NO_ANSWER;
+	expect_only(DOCTOR_WARN, "server", "over UDP, but not over TCP", "TCP port 53");
+	setup();
+	dns.servers[0].udp.status = LOOKUP_NO_ANSWER;
+	expect_only(DOCTOR_FAIL, "server", "over TCP, but not over UDP", "UDP port 53");
+}
+END_TEST
+
+START_TEST(a_server_outside_the_tunnel_that_is_silent)
+{
+	settings.servers.at[0] = util_endpoint("203.0.113.10:53");
+	seen.through[0] = false;
+	silent(LOOKUP_NO_ANSWER, LOOKUP_NO_ANSWER);
+	expect_only(DOCTOR_FAIL, "server", "over UDP or over TCP", "firewall drops port 53");
+	silent(LOOKUP_UNREACHABLE, LOOKUP_UNREACHABLE);
+	expect_only(DOCTOR_FAIL, "server", "nobody listens", "wgmeetd runs");
+	seen.unrouted[0] = true;
+	expect_only(DOCTOR_FAIL, "server", "no route", "ip route");
+}
+END_TEST
+
+START_TEST(a_server_in_a_tunnel_that_is_dead)
+{
+	silent(LOOKUP_NO_ANSWER, LOOKUP_NO_ANSWER);
+	expect_only(DOCTOR_FAIL, "server", "though the tunnel to it works", "WireGuard device");
+	dev.peers[0].last_handshake_s = NOW - 181;
+	judge();
+	expect(DOCTOR_FAIL, "server", "inside the tunnel, which is dead", "UDP port 51820");
+	expect(DOCTOR_FAIL, "registry", "answers no more", "public key");
+	dev.peers[0].last_handshake_s = 0;
+	judge();
+	expect(DOCTOR_FAIL, "server", "was: never", "UDP port 51820");
+	expect(DOCTOR_FAIL, "registry", "never answered: 1000 B were sent", "public key");
+	dev.peers[0].endpoint.family = AF_UNSPEC;
+	judge();
+	expect(DOCTOR_FAIL, "server", "has no endpoint", "endpoint ADDRESS:PORT");
+	expect(DOCTOR_FAIL, "registry", "no endpoint", "endpoint ADDRESS:PORT");
+	dev.peers[0].allowed_len = 0;
+	judge();
+	expect(DOCTOR_FAIL, "server", "among no peer's allowed IPs", "allowed IPs");
+	seen.link_is_up = false;
+	dev.peers[0].allowed_len = 1;
+	judge();
+	expect(DOCTOR_FAIL, "server", "and wg0 is down", "first");
+}
+END_TEST
+
+/* ---- the zone ---- */
+
+static void says(enum lookup_status status, uint32_t rcode, uint32_t ede, const char *apex)
+{
+	struct doctor_answer a = {.status = status, .rcode = rcode, .ede = ede};
+
+	if (apex != NULL)
+		a.apex = util_name(apex);
+	silent(status, status);
+	dns.servers[0] = (struct doctor_server){.udp = a, .tcp = a};
+}
+
+START_TEST(a_zone_that_is_not_served)
+{
+	says(LOOKUP_REFUSED, 5, 0, NULL);
+	expect_only(DOCTOR_FAIL, "zone", "does not serve wg.test", "letter by letter");
+	says(LOOKUP_REFUSED, 5, 18, NULL);
+	expect_only(DOCTOR_FAIL, "zone", "refuses to answer this host", "Allow =");
+	says(LOOKUP_NOT_READY, 2, 14, NULL);
+	expect_only(DOCTOR_FAIL, "zone", "is not ready", "Bring the device up there");
+	says(LOOKUP_NOT_IN_ZONE, 3, 0, "test");
+	expect_only(DOCTOR_FAIL, "zone", "no such name in test", "Name =");
+	says(LOOKUP_NOT_IN_ZONE, 0, 0, "test");
+	expect_only(DOCTOR_FAIL, "zone", "an ordinary name in test", "Name =");
+	says(LOOKUP_FOUND, 0, 0, "other.test"); /* the answer is about another zone */
+	expect_only(DOCTOR_FAIL, "zone", "makes no sense", "dig @10.9.0.1:53 wg.test SOA");
+	says(LOOKUP_NOT_READY, 2, 0, NULL);
+	seen.system_servers = true;
+	expect_only(DOCTOR_FAIL, "zone", "cannot reach a server of wg.test", "Server =");
+}
+END_TEST
+
+/* ---- the delegation ---- */
+
+static void delegate(const char *address, struct doctor_answer answer)
+{
+	seen.system_servers = true;
+	dns.servers[0].tcp.status = DOCTOR_UNASKED;
+	dns.delegation = DELEGATION_THERE;
+	dns.parent = util_name("test");
+	dns.nameservers_len = 1;
+	dns.nameservers[0] = (struct doctor_nameserver){.name = util_name("ns1.wg.test"), .says = {.udp = answer, .tcp = answer}};
+	if (address != NULL)
+		dns.nameservers[0].address = util_endpoint(address);
+}
+
+START_TEST(a_delegation_that_is_wrong)
+{
+	struct doctor_answer refused = {.status = LOOKUP_REFUSED, .rcode = 5}, silence = {.status = LOOKUP_NO_ANSWER}, resolved = good_answer(),
+	                     not_ready = {.status = LOOKUP_NOT_READY, .rcode = 2, .ede = 14};
+
+	delegate("203.0.113.10:53", good_answer());
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN) + count(DOCTOR_FAIL), 0);
+	expect(DOCTOR_OK, "delegation", "203.0.113.10", "");
+	delegate("203.0.113.10:53", refused);
+	expect_only(DOCTOR_FAIL, "delegation", "it is lame: wg.test is delegated to it, but what answers at 203.0.113.10 does not serve", "Name =");
+	resolved.is_authoritative = 0;
+	delegate("203.0.113.10:53", resolved);
+	expect_only(DOCTOR_FAIL, "delegation", "it is lame", "Name =");
+	delegate("203.0.113.10:53", not_ready);
+	expect_only(DOCTOR_FAIL, "delegation", "WireGuard device is not there", "");
+	delegate("203.0.113.10:53", silence);
+	expect_only(DOCTOR_FAIL, "delegation", "nobody answers", "take that NS record out");
+	delegate(NULL, silence);
+	expect_only(DOCTOR_FAIL, "delegation", "no address", "ns1.wg.test. A ADDRESS");
+	delegate("203.0.113.10:53", good_answer());
+	dns.nameservers[0].says.tcp = silence;
+	expect_only(DOCTOR_WARN, "delegation", "not over TCP", "TCP port 53");
+	dns.delegation = DELEGATION_MISSING;
+	expect_only(DOCTOR_FAIL, "delegation", "test does not delegate wg.test", "wg.test. NS ns1.wg.test.");
+	dns.delegation = DELEGATION_UNKNOWN;
+	expect_only(DOCTOR_WARN, "delegation", "cannot be told", "dig +trace");
+}
+END_TEST
+
+/* ---- this host and its peers ---- */
+
+START_TEST(a_host_that_the_registry_has_not_seen)
+{
+	seen.own[0].status = LOOKUP_NOT_IN_ZONE;
+	expect_only(DOCTOR_FAIL, "self", "not in the zone", "private address");
+	settings.servers.at[0] = util_endpoint("203.0.113.10:53"); /* the registry is known by its endpoint, too */
+	seen.through[0] = false;
+	dev.peers[0].last_handshake_s = dev.peers[0].tx_bytes = dev.peers[0].keepalive_s = 0;
+	judge();
+	expect(DOCTOR_FAIL, "self", "not in the zone", "persistent-keepalive 25");
+	expect(DOCTOR_FAIL, "registry", "nothing was ever sent", "persistent-keepalive 25");
+	dev.peers[0].endpoint = util_endpoint("203.0.113.99:51820");
+	expect_only(DOCTOR_FAIL, "self", "not in the zone", "Make the registry a peer");
+}
+END_TEST
+
+START_TEST(a_nat_and_no_keepalive)
+{
+	dev.peers[0].keepalive_s = 0;
+	expect_only(DOCTOR_FAIL, "keepalive", "behind a NAT, and has no keepalive", "persistent-keepalive 25");
+	dev.peers[0].keepalive_s = 300;
+	expect_only(DOCTOR_WARN, "keepalive", "300 s", "persistent-keepalive 25");
+	seen.addresses[0] = util_endpoint("203.0.113.20"); /* no NAT needs none */
+	dev.peers[0].keepalive_s = 0;
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_FAIL), 0);
+	expect(DOCTOR_OK, "nat", "there is none", "");
+}
+END_TEST
+
+START_TEST(a_host_that_others_see_elsewhere)
+{
+	seen.own[0].endpoint = util_endpoint("192.168.1.2:51820");
+	expect_only(DOCTOR_WARN, "self", "private address", "PrivateEndpoints");
+	setup();
+	seen.addresses[0] = util_endpoint("203.0.113.20");
+	seen.own[0].endpoint.port = 4000;
+	expect_only(DOCTOR_WARN, "nat", "another port than 51820", "look again");
+	setup();
+	seen.addresses[0] = util_endpoint("203.0.113.20");
+	seen.port = DOCTOR_PORT_ANY;
+	expect_only(DOCTOR_WARN, "port", "another port at each start", "ListenPort = 51820");
+	seen.port = DOCTOR_PORT_FIXED;
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), 0);
+	setup();
+	seen.port = DOCTOR_PORT_ANY; /* behind a NAT that does not matter */
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), 0);
+}
+END_TEST
+
+START_TEST(a_symmetric_nat)
+{
+	seen.run.mapping = PATHS_MAPPING_EACH;
+	expect_only(DOCTOR_WARN, "nat", "symmetric", "forward UDP port 51820");
+	setup();
+	settings.servers.at[settings.servers.len++] = util_endpoint("10.9.0.254:53");
+	dns.servers[1] = dns.servers[0];
+	seen.own[1] = (struct doctor_record){.status = LOOKUP_FOUND, .endpoint = util_endpoint("203.0.113.20:4000")};
+	expect_only(DOCTOR_WARN, "nat", "symmetric", "forward UDP port 51820");
+}
+END_TEST
+
+START_TEST(peers_that_cannot_be_reached)
+{
+	records[1].status = LOOKUP_NOT_IN_ZONE;
+	expect_only(DOCTOR_WARN, "peer", "not in the zone", "run this there");
+	records[1] = (struct doctor_record){.status = LOOKUP_FOUND, .endpoint = util_endpoint("10.9.0.3:51820")};
+	expect_only(DOCTOR_FAIL, "peer", "10.9.0.3:51820, which is inside the tunnel", "outside of any tunnel");
+	records[1].status = LOOKUP_OTHER_KEY;
+	expect_only(DOCTOR_FAIL, "peer", "another key", "wgmeet lookup");
+	records[1].status = LOOKUP_FOUND;
+	records[1].endpoint = util_endpoint("203.0.113.30:51820");
+	records[0].status = LOOKUP_NOT_IN_ZONE; /* the registry need not publish itself */
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN) + count(DOCTOR_FAIL), 0);
+	for (size_t i = 0; i < 7; i++) {
+		util_add_peer(&dev, CAROL + i, NULL, "10.9.1.1/32");
+		records[2 + i].status = LOOKUP_NOT_IN_ZONE;
+	}
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), 6);
+	ck_assert(find(DOCTOR_WARN, "peer", "and 2 more peers") != NULL);
+}
+END_TEST
+
+START_TEST(nothing_that_keeps_the_paths)
+{
+	seen.run_error = -ENOENT;
+	expect_only(DOCTOR_WARN, "run", "nothing keeps the paths", "systemctl enable --now wgmeet@wg0");
+	seen.keeper = DOCTOR_TIMER;
+	judge();
+	expect(DOCTOR_OK, "run", "by a timer", "");
+	seen.keeper = DOCTOR_CRON;
+	judge();
+	expect(DOCTOR_OK, "run", "by cron", "");
+	ck_assert_uint_eq(count(DOCTOR_WARN), 0);
+	seen.keeper = DOCTOR_NO_KEEPER;
+	seen.run_error = -EACCES;
+	expect_only(DOCTOR_WARN, "run", "only root", "as root");
+	seen.run_error = -ETIMEDOUT;
+	expect_only(DOCTOR_WARN, "run", "does not answer", "journalctl");
+}
+END_TEST
+
+START_TEST(a_daemon_that_hears_nothing)
+{
+	seen.run.port = 0;
+	expect_only(DOCTOR_WARN, "notify", "does not hear of changes", "ss -lunp");
+	settings.notify_port = 0; /* as it was told */
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), 0);
+	seen.run.zone = util_name("other.test");
+	expect_only(DOCTOR_FAIL, "run", "another zone, other.test", "systemctl reload");
+}
+END_TEST
+
+/* ---- answers ---- */
+
+static uint8_t *message;
+static size_t message_len;
+
+/* Sections 1 answer, 2 authority, 3 additional: "1 wg.test. 10 IN NS ns1.wg.test." */
+static void write_message(ldns_pkt_rcode rcode, bool aa, const char *const records_text[])
+{
+	static const ldns_pkt_section sections[] = {0, LDNS_SECTION_ANSWER, LDNS_SECTION_AUTHORITY, LDNS_SECTION_ADDITIONAL};
+	ldns_pkt *pkt = ldns_pkt_new();
+
+	ldns_pkt_set_qr(pkt, true);
+	ldns_pkt_set_aa(pkt, aa);
+	ldns_pkt_set_rcode(pkt, rcode);
+	for (; *records_text != NULL; records_text++) {
+		ldns_rr *rr = NULL;
+
+		ck_assert_int_eq(ldns_rr_new_frm_str(&rr, *records_text + 2, 0, NULL, NULL), LDNS_STATUS_OK);
+		ldns_pkt_push_rr(pkt, sections[**records_text - '0'], rr);
+	}
+	ck_assert_int_eq(ldns_pkt2wire(&message, pkt, &message_len), LDNS_STATUS_OK);
+	ldns_pkt_free(pkt);
+}
+
+#define WRITE(rcode, aa, ...) write_message(rcode, aa, (const char *const[]){__VA_ARGS__, NULL})
+
+static void free_message(void)
+{
+	free(message);
+	message = NULL;
+}
+
+#define SOA "SOA ns1.wg.test. hostmaster.wg.test. 1 2 3 4 5"
+
+START_TEST(whose_zone_it_is)
+{
+	static const struct name zone = {.len = 9, .wire = "\2wg\4test"};
+	struct doctor_answer a;
+
+	WRITE(LDNS_RCODE_NOERROR, true, "1 WG.test. 10 IN " SOA);
+	doctor_reply_soa(LOOKUP_FOUND, message, message_len, &a);
+	ck_assert(doctor_answer_is_good(&a, &zone));
+	ck_assert_uint_eq(a.is_authoritative, 1);
+	ck_assert_uint_eq(a.time_s, 0);
+	free_message();
+	WRITE(LDNS_RCODE_NXDOMAIN, true, "2 test. 10 IN " SOA);
+	doctor_reply_soa(LOOKUP_NOT_IN_ZONE, message, message_len, &a);
+	ck_assert(!doctor_answer_is_good(&a, &zone));
+	ck_assert_uint_eq(a.rcode, 3);
+	ck_assert_uint_eq(a.apex.len, 6);
+	/* cut at each octet: it may say less, but reads nothing behind it */
+	for (size_t len = 1; len < message_len; len++) {
+		uint8_t *part = malloc(len);
+
+		ck_hot(part != NULL);
+		memcpy(part, message, len);
+		doctor_reply_soa(LOOKUP_FOUND, part, len, &a);
+		ck_hot(a.apex.len == 0 || name_is_sound(a.apex.wire, a.apex.len));
+		free(part);
+	}
+	free_message();
+	doctor_reply_soa(LOOKUP_NO_ANSWER, NULL, 0, &a);
+	ck_assert_uint_eq(a.status, LOOKUP_NO_ANSWER);
+}
+END_TEST
+
+START_TEST(what_a_server_adds)
+{
+	/* SOA question without records; OPT with EDE 14, and a cookie of RFC 9018 with the time 0x6b49d200 (1800000000) */
+	static const uint8_t refused[] = "\x12\x34\x80\x05\0\0\0\0\0\0\0\1"
+	                                 "\0\0\x29\x04\xd0\0\0\0\0\0\x22"
+	                                 "\0\x0f\0\2\0\x0e"
+	                                 "\0\x0a\0\x18" "cccccccc" "\1\0\0\0\x6b\x49\xd2\0" "hhhhhhhh";
+	struct doctor_answer a;
+
+	doctor_reply_soa(LOOKUP_REFUSED, refused, sizeof(refused) - 1, &a);
+	ck_assert_uint_eq(a.status, LOOKUP_REFUSED);
+	ck_assert_uint_eq(a.rcode, 5);
+	ck_assert_uint_eq(a.ede, 14);
+	ck_assert_uint_eq(a.time_s, NOW);
+}
+END_TEST
+
+START_TEST(whom_a_zone_is_delegated_to)
+{
+	struct name zone = util_name("wg.test"), names[4], ns1 = util_name("ns1.wg.test");
+	struct endpoint addresses[4];
+
+	WRITE(LDNS_RCODE_NOERROR, false, "2 wg.test. 10 IN NS NS1.wg.test.", "2 wg.test. 10 IN NS ns.other.test.", "2 other. 10 IN NS ns.other.",
+	    "3 ns1.wg.test. 10 IN A 203.0.113.10", "3 ns1.wg.test. 10 IN AAAA 2001:db8::10", "3 ns2.wg.test. 10 IN A 203.0.113.11",
+	    "3 ns1.wg.test. 10 IN A 127.0.0.1");
+	ck_assert_uint_eq(doctor_reply_ns(message, message_len, &zone, names, 4), 2);
+	ck_assert(name_equal(&names[0], &ns1));
+	ck_assert_uint_eq(doctor_reply_ns(message, message_len, &zone, names, 1), 1);
+	ck_assert_uint_eq(doctor_reply_addresses(message, message_len, &ns1, 53, addresses, 4), 2); /* not where no server can be */
+	ck_assert(endpoint_equal(&addresses[0], &(struct endpoint){.family = AF_INET, .port = 53, .addr = {203, 0, 113, 10}}));
+	ck_assert_uint_eq(doctor_reply_addresses(message, message_len, &ns1, 53, addresses, 1), 1);
+	free_message();
+	WRITE(LDNS_RCODE_NOERROR, false, "1 ns1.wg.test. 10 IN CNAME a.test.", "1 a.test. 10 IN A 203.0.113.12");
+	ck_assert_uint_eq(doctor_reply_addresses(message, message_len, &ns1, 53, addresses, 4), 1);
+	free_message();
+}
+END_TEST
+
+START_TEST(what_the_asker_says_is_judged)
+{
+	ck_assert(doctor_dns_is_sound(&dns, 1));
+	dns.delegation = DELEGATIONS;
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+	dns.delegation = DELEGATION_UNASKED;
+	dns.nameservers_len = DOCTOR_NAMESERVERS + 1;
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+	delegate("203.0.113.10:53", good_answer());
+	ck_assert(doctor_dns_is_sound(&dns, 1));
+	dns.nameservers[0].name.wire[0] = 200;
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+	delegate("127.0.0.1:53", good_answer());
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+	delegate("203.0.113.10:53", good_answer());
+	dns.nameservers[0].says.tcp.status = DOCTOR_UNASKED + 1;
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+	dns.nameservers_len = 0;
+	dns.servers[0].udp.apex.len = 200;
+	ck_assert(!doctor_dns_is_sound(&dns, 1));
+}
+END_TEST
+
+/* ---- files ---- */
+
+START_TEST(a_port_in_wg_quicks_file)
+{
+	static const struct {
+		const char *text;
+		enum doctor_port port;
+	} files[] = {
+	    {"", DOCTOR_PORT_UNKNOWN},
+	    {"# nothing\n", DOCTOR_PORT_UNKNOWN},
+	    {"[Interface]\nPrivateKey = x\n", DOCTOR_PORT_ANY},
+	    {"[Interface]\nListenPort = 51820", DOCTOR_PORT_FIXED},
+	    {"[interface]\n\tlistenport=51820\n[Peer]\n", DOCTOR_PORT_FIXED},
+	    {"[Interface]\nListenPort = 0\n", DOCTOR_PORT_ANY},
+	    {"[Interface]\n#ListenPort = 51820\n", DOCTOR_PORT_ANY},
+	    {"[Interface]\n[Peer]\nListenPort = 51820\n", DOCTOR_PORT_ANY},
+	};
+
+	for (size_t i = 0; i < COUNT(files); i++)
+		ck_assert_msg(doctor_port_of(files[i].text, strlen(files[i].text)) == files[i].port, "%s", files[i].text);
+}
+END_TEST
+
+START_TEST(a_line_in_a_crontab)
+{
+	ck_assert(doctor_is_cron_line("* * * * * root /usr/local/bin/wgmeet sync wg0", "wg0"));
+	ck_assert(doctor_is_cron_line("* * * * * wgmeet sync -c /etc/wgmeet/wg0.conf wg0 >/dev/null", "wg0"));
+	ck_assert(!doctor_is_cron_line("* * * * * wgmeet sync wg1", "wg0"));
+	ck_assert(!doctor_is_cron_line("* * * * * wgmeet sync wg01", "wg0"));
+	ck_assert(!doctor_is_cron_line("#* * * * * wgmeet sync wg0", "wg0"));
+	ck_assert(!doctor_is_cron_line("* * * * * wgmeet status wg0", "wg0"));
+}
+END_TEST
+
+Suite *suite_doctor(void)
+{
+	const struct {
+		const char *name;
+		const TTest *tests[8];
+	} cases[] = {
+	    {"host", {where_all_is_well_nothing_is_wrong, a_clock_in_the_past, a_clock_that_was_set_back, a_registry_with_another_clock,
+	                 settings_that_lack_something, a_port_in_wg_quicks_file, a_line_in_a_crontab}},
+	    {"device", {a_device_that_cannot_be_read, a_device_that_is_down, a_device_without_a_key_or_peers, an_mtu_that_does_not_fit,
+	                   an_endpoint_inside_the_tunnel, a_peer_whose_allowed_ips_were_taken}},
+	    {"servers", {a_server_that_one_transport_does_not_reach, a_server_outside_the_tunnel_that_is_silent,
+	                    a_server_in_a_tunnel_that_is_dead, a_zone_that_is_not_served, a_delegation_that_is_wrong}},
+	    {"peers", {a_host_that_the_registry_has_not_seen, a_nat_and_no_keepalive, a_host_that_others_see_elsewhere, a_symmetric_nat,
+	                  peers_that_cannot_be_reached, nothing_that_keeps_the_paths, a_daemon_that_hears_nothing}},
+	    {"answers", {whose_zone_it_is, what_a_server_adds, whom_a_zone_is_delegated_to, what_the_asker_says_is_judged}},
+	};
+	Suite *s = suite_create("doctor");
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		TCase *tc = tcase_create(cases[i].name);
+
+		tcase_add_checked_fixture(tc, setup, teardown);
+		for (size_t k = 0; k < COUNT(cases[i].tests) && cases[i].tests[k] != NULL; k++)
+			tcase_add_test(tc, cases[i].tests[k]);
+		suite_add_tcase(s, tc);
+	}
+	return s;
+}
