@@ -1,5 +1,6 @@
 /* clock_shim.so, for LD_PRELOAD: the program's clocks are ahead by as many milliseconds as stand in the first eight octets of the
- * file $CLOCK_SHIFT. The file is mapped at the start: whoever writes it moves the clocks of processes in any sandbox.
+ * file $CLOCK_SHIFT. The file is mapped at the start: whoever writes it moves the clocks of processes in any sandbox. With
+ * CLOCK_SHIFT_DAY it is the time of day alone.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 static const volatile int64_t *shift_ms;
+static int only_day;
 
 __attribute__((constructor)) static void start(void)
 {
@@ -22,6 +24,7 @@ __attribute__((constructor)) static void start(void)
 		err(1, "CLOCK_SHIFT");
 	close(fd);
 	shift_ms = p;
+	only_day = getenv("CLOCK_SHIFT_DAY") != NULL;
 }
 
 int clock_gettime(clockid_t id, struct timespec *ts)
@@ -29,7 +32,7 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 	int64_t ns;
 	int r = (int)syscall(SYS_clock_gettime, id, ts);
 
-	if (r < 0 || id == CLOCK_PROCESS_CPUTIME_ID || id == CLOCK_THREAD_CPUTIME_ID)
+	if (r < 0 || (only_day && id != CLOCK_REALTIME) || id == CLOCK_PROCESS_CPUTIME_ID || id == CLOCK_THREAD_CPUTIME_ID)
 		return r;
 	ns = ts->tv_nsec + *shift_ms % 1000 * 1000000;
 	ts->tv_sec += (time_t)(*shift_ms / 1000 + ns / 1000000000);
