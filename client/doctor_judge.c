@@ -11,8 +11,6 @@
 
 #define SAY_EACH 5 /* peers with the same trouble that are named; the others are counted */
 
-/* This program is younger than that: 2026-01-01. */
-#define YEAR_S     UINT64_C(1767225600)
 #define FUTURE_S   60  /* a handshake may be so far in the future: noise */
 #define STALE_S    180 /* WireGuard's REJECT_AFTER_TIME: nothing is sent with older keys */
 #define MTU_MOST   1420 /* of 1500: WireGuard takes 60 octets over IPv4, 80 over IPv6 */
@@ -104,26 +102,34 @@ static bool same_address(const struct endpoint *a, const struct endpoint *b)
 	return a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
 }
 
-/* Whom a name server is reached through, or who has a name server's address. A resolver's address says nothing. */
+static const struct wg_peer *peer_with(const struct wg_device *dev, const struct endpoint *address)
+{
+	for (size_t i = 0; i < dev->peers_len; i++)
+		if (same_address(&dev->peers[i].endpoint, address))
+			return &dev->peers[i];
+	return NULL;
+}
+
+/* Whom a name server is reached through, or who has its address. A resolver's way says nothing, but the zone's own name servers are
+ * mostly the registry; whoever carries a default route carries those as well. */
 static const struct wg_peer *find_registry(const struct doctor_seen *s)
 {
 	const struct server_list *servers = &s->settings->servers;
+	const struct wg_peer *p = NULL;
 
-	for (size_t i = 0; i < servers->len; i++) {
-		const struct wg_peer *p = s->through[i] ? doctor_peer_of(s->dev, &servers->at[i]) : NULL;
-
-		if (p != NULL)
-			return p;
-		for (size_t k = 0; k < s->dev->peers_len; k++)
-			if (same_address(&s->dev->peers[k].endpoint, &servers->at[i]))
-				return &s->dev->peers[k];
+	for (size_t i = 0; i < servers->len && p == NULL && !s->system_servers; i++) {
+		p = s->through[i] ? doctor_peer_of(s->dev, &servers->at[i]) : NULL;
+		if (p == NULL)
+			p = peer_with(s->dev, &servers->at[i]);
 	}
-	/* The zone's own name servers are mostly the registry. */
-	for (size_t i = 0; s->dns != NULL && i < s->dns->nameservers_len; i++)
-		for (size_t k = 0; k < s->dev->peers_len; k++)
-			if (same_address(&s->dev->peers[k].endpoint, &s->dns->nameservers[i].address))
-				return &s->dev->peers[k];
-	return NULL;
+	for (size_t i = 0; s->dns != NULL && i < s->dns->nameservers_len && p == NULL; i++) {
+		const struct endpoint *ns = &s->dns->nameservers[i].address;
+
+		p = peer_with(s->dev, ns);
+		if (p == NULL && plan_tunnel_has(s->tunnel, ns))
+			p = doctor_peer_of(s->dev, ns);
+	}
+	return p;
 }
 
 /* ---- the host ---- */
@@ -158,7 +164,7 @@ static void judge_clock(struct judging *j)
 	char key[KEY_BASE64 + 1];
 	struct doctor_finding *f;
 
-	if (s->now_s < YEAR_S) {
+	if (s->now_s < DOCTOR_YEAR_S) {
 		f = doctor_say(j, DOCTOR_FAIL, "clock", NULL, "this host's clock is in the past: it says the year %u",
 		    (unsigned)(1970 + s->now_s / 31556952));
 		doctor_advise(f, "Set it, and let it be set at each start (systemd-timesyncd, chrony): WireGuard's peers take no "
@@ -176,7 +182,7 @@ static void judge_clock(struct judging *j)
 		                 "if the time was wrong before, they have to remove this host's key and add it again");
 		return;
 	}
-	doctor_say(j, DOCTOR_OK, "clock", NULL, "it can be right");
+	doctor_say(j, DOCTOR_OK, "clock", NULL, "it is later than this program was made, and no handshake lies in its future");
 }
 
 /* ---- the device ---- */
@@ -189,8 +195,8 @@ static void judge_no_device(struct judging *j)
 	switch (-s->device_error) {
 	case EPERM:
 	case EACCES:
-		f = doctor_say(j, DOCTOR_FAIL, "permission", NULL, "this user may not read %s: it is not root%s", j->device,
-		    s->device_error == -EPERM ? " and has not CAP_NET_ADMIN" : ", whose the device's daemon is, mostly");
+		f = doctor_say(j, DOCTOR_FAIL, "permission", NULL, "this user may not read %s: %s", j->device,
+		    s->device_error == -EPERM ? "that takes root, or CAP_NET_ADMIN" : "the socket of its daemon is another user's, mostly root's");
 		doctor_advise(f, "Run this as root: `sudo wgmeet doctor %s`. A service needs %s", j->device,
 		    s->device_error == -EPERM ? "AmbientCapabilities=CAP_NET_ADMIN" : "the daemon's user as User=");
 		return;

@@ -181,7 +181,7 @@ static void judge_clocks(struct judging *j, const struct doctor_answer *a, const
 	int32_t ahead_s = (int32_t)(a->time_s - (uint32_t)j->seen->now_s); /* RFC 1982 */
 	struct doctor_finding *f;
 
-	if (a->time_s == 0 || abs(ahead_s) <= CLOCKS_S)
+	if (a->time_s == 0 || j->seen->now_s < DOCTOR_YEAR_S || abs(ahead_s) <= CLOCKS_S)
 		return;
 	f = doctor_say(j, DOCTOR_WARN, "clock", NULL, "the clock of the name server %s is %d s %s this host's", about, abs(ahead_s),
 	    ahead_s > 0 ? "ahead of" : "behind");

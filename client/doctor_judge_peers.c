@@ -271,8 +271,8 @@ static void judge_run(struct judging *j)
 	struct doctor_finding *f;
 
 	if (s->settings->zone.len != 0 && !name_equal(&s->settings->zone, &s->run.zone)) {
-		f = doctor_say(j, DOCTOR_FAIL, "run", NULL, "wgmeet run looks after another zone, %s", name_to_text(&s->run.zone, zone));
-		doctor_advise(f, "Let it read its file again: `systemctl reload wgmeet@%s`", j->device);
+		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "wgmeet run looks after another zone, %s", name_to_text(&s->run.zone, zone));
+		doctor_advise(f, "If that has changed in its file, let it read it again: `systemctl reload wgmeet@%s`", j->device);
 	} else {
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet run keeps the paths, for %s now", report_span(s->run.running_ms, span));
 	}
@@ -293,6 +293,8 @@ void doctor_judge_keeper(struct judging *j)
 	const struct doctor_seen *s = j->seen;
 	struct doctor_finding *f;
 
+	if (s->device_error != 0 && s->device_error != -EPERM && s->device_error != -EACCES)
+		return; /* first the device */
 	if (s->run_error == 0) {
 		judge_run(j);
 	} else if (s->keeper != DOCTOR_NO_KEEPER) {

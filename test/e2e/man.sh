@@ -108,6 +108,13 @@ for word in $words; do
 	matches "wgmeet.8 has the state $word" "^ +$word +[A-Z]" "$(section run)"
 done
 
+# What wgmeet doctor looks at.
+words=$(grep -ohE 'doctor_say\(j, [^"]*"[a-z-]+"' client/doctor_*.c | sed 's/.*"\(.*\)"/\1/' | sort -u)
+check "checks found in client/" test "$(grep -c . <<<"$words")" -ge 15
+for word in $words; do
+	check "wgmeet.8 has the check $word" grep -Eq "^     $word( |\$)" "$dir/wgmeet.8"
+done
+
 # What wgmeet name prints needs neither a device nor a network.
 example=$(section name | grep -F '$ wgmeet name ')
 read -ra command <<<"${example#*wgmeet }"
