@@ -4,21 +4,29 @@
  */
 #include "doctor.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "dns.h"
 #include "doctor_ask.h"
 #include "doctor_look.h"
+#include "doctor_tap.h"
 #include "log.h"
 #include "output.h"
+#include "poke.h"
 #include "resolve.h"
 #include "sandbox.h"
 #include "verbs.h"
 
-#define NETWORKS 16 /* of the device's own that count */
+#define NETWORKS 16   /* of the device's own that count */
+#define REPLY_MS 6000 /* WireGuard tries a handshake anew after 5 s */
+#define COUNT_MS 200  /* from a packet that comes to the device that has counted it */
 
 struct doctor {
 	struct settings settings;
@@ -30,7 +38,16 @@ struct doctor {
 	struct wg_device dev;
 	struct plan_tunnel tunnel;
 	struct doctor_record *records;
+	int tap; /* -errno: there is none */
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 /* ---- look-ups ---- */
 
@@ -73,31 +90,84 @@ static void look_up(struct doctor *d)
 	free(questions);
 }
 
-static void look(struct doctor *d)
+/* ---- the device ---- */
+
+static void read_device(struct doctor *d)
 {
 	struct wg_allowedip own[NETWORKS];
+	size_t own_len;
+
+	d->seen.device_error = device_look(&d->device, &d->dev);
+	if (d->seen.device_error < 0)
+		wgdev_reset(&d->dev);
+	own_len = d->seen.device_error == 0 ? device_networks(&d->device, own, NETWORKS) : 0;
+	plan_tunnel_free(&d->tunnel);
+	if (plan_tunnel_build(&d->dev, own, own_len, &d->tunnel) < 0)
+		die("out of memory");
+}
+
+static void wait_for_packet(struct doctor *d, const struct endpoint *from)
+{
+	int64_t end_ms = now_ms() + REPLY_MS, left_ms;
+
+	while (d->seen.dropped == 0 && (left_ms = end_ms - now_ms()) > 0) {
+		struct pollfd p = {.fd = d->tap, .events = POLLIN};
+
+		if (poll(&p, 1, (int)left_ms) < 0 && errno != EINTR)
+			die("poll");
+		d->seen.dropped += doctor_tap_count(d->tap, from);
+	}
+	if (d->seen.dropped > 0)
+		poll(NULL, 0, COUNT_MS);
+}
+
+/* A registry that does not answer: is it this host that does not let its answers in? WireGuard is made to try. */
+static void listen_to_registry(struct doctor *d)
+{
+	const struct wg_peer *p = doctor_registry(&d->seen);
+	uint8_t key[KEY_LEN];
+	struct endpoint from;
+	uint64_t rx_bytes;
+	struct poker poker;
+
+	/* Where nothing was ever sent to it, that is what is wrong. */
+	if (p == NULL || p->endpoint.family == AF_UNSPEC || p->tx_bytes == 0 || !d->seen.link_is_up ||
+	    doctor_is_connected(p, d->seen.now_s))
+		return;
+	memcpy(key, p->public_key, KEY_LEN);
+	from = p->endpoint;
+	rx_bytes = p->rx_bytes;
+	poke_open(&poker, d->settings.device);
+	if (poke_send(&poker, key, d->dev.allowed + p->allowed_off, p->allowed_len) == 0)
+		wait_for_packet(d, &from);
+	poke_close(&poker);
+	read_device(d);
+	p = wgdev_find_peer(&d->dev, key);
+	if (p == NULL || p->rx_bytes != rx_bytes || !endpoint_equal(&p->endpoint, &from))
+		d->seen.dropped = 0;
+}
+
+static void look(struct doctor *d)
+{
 	struct sandbox_user owner;
 	bool userspace = wgdev_uapi_owner(d->settings.device, &owner.uid, &owner.gid), has_zone = d->settings.zone.len != 0;
-	size_t own_len;
 
 	if (has_zone) {
 		resolver_start(&d->settings, &d->resolver);
 		doctor_ask_start(&d->settings, d->seen.system_servers, &d->resolver, &d->asker);
 	}
 	doctor_look_host(&d->seen);
+	d->tap = doctor_tap_open();
 	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL, NULL);
+	d->device = (struct device){.name = d->settings.device, .family = d->settings.family};
 	if (has_zone)
 		doctor_ask_wait(&d->asker, &d->settings, &d->dns);
-	/* Only now: what was asked may have woken a tunnel. */
-	d->device = (struct device){.name = d->settings.device, .family = d->settings.family};
-	d->seen.device_error = device_look(&d->device, &d->dev);
-	if (d->seen.device_error < 0)
-		wgdev_reset(&d->dev);
-	own_len = d->seen.device_error == 0 ? device_networks(&d->device, own, NETWORKS) : 0;
-	if (plan_tunnel_build(&d->dev, own, own_len, &d->tunnel) < 0)
-		die("out of memory");
 	d->seen.dns = has_zone ? &d->dns : NULL;
+	/* Only now: what was asked may have woken a tunnel. */
+	read_device(d);
 	doctor_look_ways(&d->seen);
+	if (d->tap >= 0 && d->seen.device_error == 0 && doctor_tap_start(d->tap, d->dev.listen_port) == 0)
+		listen_to_registry(d);
 	if (has_zone) {
 		look_up(d);
 		resolver_stop(&d->resolver);
@@ -167,6 +237,8 @@ int doctor_main(int argc, char *argv[])
 	plan_tunnel_free(&d.tunnel);
 	wgdev_free(&d.dev);
 	device_close(&d.device);
+	if (d.tap >= 0)
+		close(d.tap);
 	free(d.records);
 	return status;
 }

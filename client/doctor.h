@@ -90,6 +90,7 @@ struct doctor_seen {
 	const struct doctor_dns *dns;    /* NULL: nobody was asked */
 	struct doctor_record own[SETTINGS_SERVERS]; /* this host's record, at each server */
 	const struct doctor_record *records;        /* of each peer of `dev` */
+	unsigned dropped; /* messages from the registry's endpoint that came to this host, and not to the device */
 	int run_error; /* of asking wgmeet run: 0 or -errno; -ENOENT: it does not run */
 	struct report_head run;
 	enum doctor_keeper keeper;
@@ -122,5 +123,9 @@ const char *doctor_level_word(enum doctor_level level);
 bool doctor_answer_is_good(const struct doctor_answer *answer, const struct name *zone);
 /* The server that the peers' records are asked of: the first one that serves the zone; -1: none does. */
 int doctor_good_server(const struct doctor_seen *seen);
+/* The peer that is the registry: a name server is behind it, or has its address. NULL: it cannot be told. */
+const struct wg_peer *doctor_registry(const struct doctor_seen *seen);
+/* Has it had a handshake lately? Or so far in the future that nobody knows. */
+bool doctor_is_connected(const struct wg_peer *peer, uint64_t now_s);
 
 #endif

@@ -85,10 +85,8 @@ const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct e
 	return found;
 }
 
-bool doctor_is_connected(const struct judging *j, const struct wg_peer *peer)
+bool doctor_is_connected(const struct wg_peer *peer, uint64_t now_s)
 {
-	uint64_t now_s = j->seen->now_s;
-
 	return peer->last_handshake_s != 0 && (peer->last_handshake_s > now_s || now_s - peer->last_handshake_s <= STALE_S);
 }
 
@@ -110,9 +108,9 @@ static const struct wg_peer *peer_with(const struct wg_device *dev, const struct
 	return NULL;
 }
 
-/* Whom a name server is reached through, or who has its address. A resolver's way says nothing, but the zone's own name servers are
- * mostly the registry; whoever carries a default route carries those as well. */
-static const struct wg_peer *find_registry(const struct doctor_seen *s)
+/* A resolver's way says nothing, but the zone's own name servers are mostly the registry; whoever carries a default route carries
+ * those as well. */
+const struct wg_peer *doctor_registry(const struct doctor_seen *s)
 {
 	const struct server_list *servers = &s->settings->servers;
 	const struct wg_peer *p = NULL;
@@ -331,7 +329,7 @@ void doctor_judge_device(struct judging *j)
 
 void doctor_judge(const struct doctor_seen *seen, struct doctor_findings *out)
 {
-	struct judging j = {.seen = seen, .device = seen->settings->device, .registry = find_registry(seen), .out = out};
+	struct judging j = {.seen = seen, .device = seen->settings->device, .registry = doctor_registry(seen), .out = out};
 
 	judge_settings(&j);
 	doctor_judge_device(&j);

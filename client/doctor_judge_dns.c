@@ -61,7 +61,7 @@ static void judge_silent_peer(struct judging *j, const struct endpoint *server, 
 		                                                "endpoint", key_text(p->public_key, key));
 		doctor_advise(f, "Give that peer its endpoint: `wg set %s peer %s endpoint ADDRESS:PORT`, and the same in wg-quick's file",
 		    j->device, key);
-	} else if (!doctor_is_connected(j, p)) {
+	} else if (!doctor_is_connected(p, j->seen->now_s)) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer: it is inside the tunnel, which is dead: the last handshake "
 		    "with the peer %s, at %s, was: %s", key_text(p->public_key, key), endpoint_to_text(&p->endpoint, ep),
 		    output_ago(p->last_handshake_s, j->seen->now_s, ago));

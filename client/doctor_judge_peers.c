@@ -38,11 +38,16 @@ static bool judge_registry(struct judging *j)
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "nothing was ever sent to the registry's peer, at %s: it has not seen this host", ep);
 		doctor_advise(f, "Give it a keepalive: `wg set %s peer %s persistent-keepalive %d`, and PersistentKeepalive = %d in wg-quick's file",
 		    j->device, key, KEEPALIVE_S, KEEPALIVE_S);
+	} else if (!doctor_is_connected(p, j->seen->now_s) && j->seen->dropped > 0) {
+		f = doctor_say(j, DOCTOR_FAIL, "firewall", key, "the registry's peer answers: packets from %s come to this host, but %s does not get "
+		                                                "them, or cannot read them", ep, j->device);
+		doctor_advise(f, "Let UDP port %u in, in this host's firewall, at least what belongs to a flow that began here: `nft list ruleset`, "
+		                 "`iptables -nvL INPUT`. If it is, the two have different preshared keys", j->seen->dev->listen_port);
 	} else if (p->last_handshake_s == 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "the registry's peer never answered: %s were sent to %s",
 		    output_bytes(p->tx_bytes, octets), ep);
 		advise_handshake(j, f, p);
-	} else if (!doctor_is_connected(j, p) && p->keepalive_s != 0) {
+	} else if (!doctor_is_connected(p, j->seen->now_s) && p->keepalive_s != 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "the registry's peer, at %s, answers no more: the last handshake was %s", ep, ago);
 		advise_handshake(j, f, p);
 	} else {

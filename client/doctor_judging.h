@@ -22,8 +22,6 @@ void doctor_advise(struct doctor_finding *f, const char *fmt, ...) __attribute__
 
 /* The peer that the device sends packets for that address to; NULL: none. */
 const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address);
-/* Has it had a handshake lately, or so far in the future that nobody knows? */
-bool doctor_is_connected(const struct judging *j, const struct wg_peer *peer);
 bool doctor_device_works(const struct judging *j); /* it was read, and is up */
 
 void doctor_judge_device(struct judging *j);

@@ -10,6 +10,7 @@
 #include "doctor_ask.h"
 #include "doctor_look.h"
 #include "doctor_reply.h"
+#include "doctor_tap.h"
 #include "suites.h"
 #include "util.h"
 
@@ -311,6 +312,10 @@ START_TEST(a_server_in_a_tunnel_that_is_dead)
 	judge();
 	expect(DOCTOR_FAIL, "server", "was: never", "UDP port 51820");
 	expect(DOCTOR_FAIL, "registry", "never answered: 1000 B were sent", "public key");
+	seen.dropped = 1;
+	judge();
+	expect(DOCTOR_FAIL, "firewall", "packets from 203.0.113.10:51820 come to this host", "Let UDP port 51820 in");
+	seen.dropped = 0;
 	dev.peers[0].endpoint.family = AF_UNSPEC;
 	judge();
 	expect(DOCTOR_FAIL, "server", "has no endpoint", "endpoint ADDRESS:PORT");
@@ -666,6 +671,46 @@ START_TEST(what_the_asker_says_is_judged)
 }
 END_TEST
 
+/* ---- packets ---- */
+
+/* From 203.0.113.10:51820, with `options` octets of them, and that first octet of a message. */
+static bool hears(size_t options, uint8_t type, size_t len)
+{
+	static const struct endpoint from = {.family = AF_INET, .port = 51820, .addr = {203, 0, 113, 10}};
+	uint8_t *packet = calloc(1, len), *at, whole[100] = {0};
+	bool is;
+
+	whole[0] = (uint8_t)(0x45 + options / 4);
+	memcpy(whole + 12, from.addr, 4);
+	at = whole + 20 + options;
+	at[0] = 51820 >> 8;
+	at[1] = 51820 & 0xff;
+	at[8] = type;
+	memcpy(packet, whole, len < sizeof(whole) ? len : sizeof(whole));
+	is = doctor_tap_is_from(packet, len, &from);
+	free(packet);
+	return is;
+}
+
+START_TEST(a_message_of_the_registry)
+{
+	static const struct endpoint from6 = {.family = AF_INET6, .port = 0x1234, .addr = {0x20, 1, [15] = 1}};
+	uint8_t packet6[60] = {0x60, [8] = 0x20, [9] = 1, [23] = 1, [40] = 0x12, [41] = 0x34, [48] = 2};
+
+	ck_assert(hears(0, 2, 100));
+	ck_assert(hears(8, 4, 100));
+	ck_assert(!hears(0, 3, 100)); /* a cookie */
+	ck_assert(!hears(0, 0, 100));
+	ck_assert(!hears(0, 5, 100));
+	for (size_t len = 1; len < 20 + 8 + 4; len++)
+		ck_assert(!hears(0, 2, len));
+	ck_assert(hears(0, 2, 20 + 8 + 4));
+	ck_assert(doctor_tap_is_from(packet6, sizeof(packet6), &from6));
+	packet6[23] = 2;
+	ck_assert(!doctor_tap_is_from(packet6, sizeof(packet6), &from6));
+}
+END_TEST
+
 /* ---- files ---- */
 
 START_TEST(a_port_in_wg_quicks_file)
@@ -714,7 +759,8 @@ Suite *suite_doctor(void)
 	                    a_server_in_a_tunnel_that_is_dead, a_zone_that_is_not_served, a_delegation_that_is_wrong}},
 	    {"peers", {a_host_that_the_registry_has_not_seen, a_registry_behind_a_resolver, a_nat_and_no_keepalive, a_host_that_others_see_elsewhere, a_symmetric_nat,
 	                  peers_that_cannot_be_reached, nothing_that_keeps_the_paths, a_daemon_that_hears_nothing}},
-	    {"answers", {whose_zone_it_is, what_a_server_adds, whom_a_zone_is_delegated_to, what_the_asker_says_is_judged}},
+	    {"answers", {whose_zone_it_is, what_a_server_adds, whom_a_zone_is_delegated_to, what_the_asker_says_is_judged,
+	                    a_message_of_the_registry}},
 	};
 	Suite *s = suite_create("doctor");
 

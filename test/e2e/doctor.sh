@@ -4,7 +4,7 @@
 #	the host      no such device; a device of another kind; a device that is down; no private key; not root; a clock in the past;
 #	              a clock that was set back; no zone set; a file that is wrong; an MTU that does not fit
 #	the way       UDP is blocked; TCP is blocked; nobody listens; the server is behind a dead tunnel; a peer's endpoint is inside the
-#	              tunnel; a peer's allowed IPs were taken by another
+#	              tunnel; a peer's allowed IPs were taken by another; a firewall of this host; another preshared key
 #	the registry  it does not serve the zone; it does not let us in; its device is not there; a delegation that is lame; one that is
 #	              missing; one to a server without an address
 #	the peers     this host was never seen; a peer that is not in the zone; no keepalive behind a NAT; nothing that keeps the paths;
@@ -385,6 +385,31 @@ doctor alice "${alice[@]}"
 ends 1
 finds fail server 'inside the tunnel, which is dead: .*, at 203.0.113.99:51820, was: never' 'UDP port 51820'
 finds fail registry 'never answered: .* sent to 203.0.113.99:51820' 'public key'
+
+# anew [OPTION...] - the registry's peer, as if it were added just now.
+anew() {
+	lab_in alice wg set wgalice peer "$(lab_pub hub)" remove
+	lab_in alice wg set wgalice peer "$(lab_pub hub)" endpoint "$SERVER:51820" allowed-ips "${lab_addr[hub]}/32" persistent-keepalive 25 "$@"
+}
+
+what="a firewall of this host"
+lab_in alice nft -f - <<-END || lab_die "cannot block"
+	table inet fault {
+		chain in { type filter hook input priority 0; udp dport 51820 drop; }
+	}
+END
+anew
+doctor alice "${outside[@]}"
+lab_in alice nft delete table inet fault
+ends 1
+finds fail firewall "packets from $SERVER:51820 come to this host" 'Let UDP port 51820 in'
+
+what="another preshared key"
+wg genpsk >"$LAB/psk"
+anew preshared-key "$LAB/psk"
+doctor alice "${outside[@]}"
+ends 1
+finds fail firewall 'cannot read them' 'different preshared keys'
 
 what="no private key"
 lab_in alice wg set wgalice private-key /dev/null
