@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device.h"
 #include "dns.h"
 #include "doctor_ask.h"
@@ -40,14 +40,6 @@ struct doctor {
 	struct doctor_record *records;
 	int tap; /* -errno: there is none */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- look-ups ---- */
 
@@ -108,9 +100,9 @@ static void read_device(struct doctor *d)
 
 static void wait_for_packet(struct doctor *d, const struct endpoint *from)
 {
-	int64_t end_ms = now_ms() + REPLY_MS, left_ms;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + REPLY_MS, left_ms;
 
-	while (d->seen.dropped == 0 && (left_ms = end_ms - now_ms()) > 0) {
+	while (d->seen.dropped == 0 && (left_ms = end_ms - clock_ms(CLOCK_MONOTONIC)) > 0) {
 		struct pollfd p = {.fd = d->tap, .events = POLLIN};
 
 		if (poll(&p, 1, (int)left_ms) < 0 && errno != EINTR)
@@ -131,7 +123,7 @@ static void listen_to_registry(struct doctor *d)
 	struct poker poker;
 
 	/* Where nothing was ever sent to it, that is what is wrong. */
-	if (p == NULL || p->endpoint.family == AF_UNSPEC || p->tx_bytes == 0 || !d->seen.link_is_up ||
+	if (p == NULL || p->endpoint.family == AF_UNSPEC || p->tx_bytes == 0 || !d->seen.link_is_up || !d->dev.has_public_key ||
 	    doctor_is_connected(p, d->seen.now_s))
 		return;
 	memcpy(key, p->public_key, KEY_LEN);
