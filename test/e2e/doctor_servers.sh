@@ -154,6 +154,18 @@ ends 1
 finds fail server 'nobody listens there' 'port 5309'
 only fail server
 
+# Of the children that have ended, in hundredths of a second.
+spent() {
+	awk '{ sub(/.*\) /, ""); print $14 + $15 }' /proc/$$/stat
+}
+
+what="a server in a network that nobody knows"
+before_cs=$(spent)
+doctor alice --zone "$ZONE" -c /dev/null --server 198.18.0.1
+ends 1
+finds fail server 'does not answer' 'whether the address is right'
+check "$what: it is waited for, and not more than that: $(($(spent) - before_cs)) hundredths of a second" test $(($(spent) - before_cs)) -lt 100
+
 what="the wrong zone"
 doctor alice --zone wg.tset --server "$SERVER" -c /dev/null
 ends 1
