@@ -617,6 +617,7 @@ START_TEST(what_a_server_adds)
 	                                 "\0\0\x29\x04\xd0\0\0\0\0\0\x22"
 	                                 "\0\x0f\0\2\0\x0e"
 	                                 "\0\x0a\0\x18" "cccccccc" "\1\0\0\0\x6b\x49\xd2\0" "hhhhhhhh";
+	uint8_t other[sizeof(refused) - 1];
 	struct doctor_answer a;
 
 	doctor_reply_soa(LOOKUP_REFUSED, refused, sizeof(refused) - 1, &a);
@@ -624,6 +625,11 @@ START_TEST(what_a_server_adds)
 	ck_assert_uint_eq(a.rcode, 5);
 	ck_assert_uint_eq(a.ede, 14);
 	ck_assert_uint_eq(a.time_s, NOW);
+	memcpy(other, refused, sizeof(other));
+	other[sizeof(other) - 16] = 2; /* a cookie that somebody else makes in another way */
+	doctor_reply_soa(LOOKUP_REFUSED, other, sizeof(other), &a);
+	ck_assert_uint_eq(a.ede, 14);
+	ck_assert_uint_eq(a.time_s, 0);
 }
 END_TEST
 
