@@ -62,5 +62,6 @@ Suite *suite_settings(void);
 Suite *suite_report(void);
 Suite *suite_reporter(void);
 Suite *suite_doctor(void);
+Suite *suite_doctor_reads(void);
 
 #endif
