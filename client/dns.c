@@ -472,12 +472,11 @@ void dns_process(struct dns *dns, uint64_t token, uint32_t events)
 	size_t way = (size_t)(token >> 32) - 1;
 	struct server *s = &dns->servers[way / 2];
 	int fd = (int)(uint32_t)token;
-	uint8_t octet;
 
 	/* What ICMP says of a connection that is being made stands in a queue that c-ares does not read: epoll would tell of it
 	 * again and again. */
 	if ((events & EPOLLERR) != 0)
-		recv(fd, &octet, sizeof(octet), MSG_ERRQUEUE | MSG_DONTWAIT);
+		recv(fd, &(uint8_t){0}, 1, MSG_ERRQUEUE | MSG_DONTWAIT);
 	ares_process_fd(way % 2 == 0 ? s->udp.ares : s->tcp.ares, (events & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
 	    (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 }

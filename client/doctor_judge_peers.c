@@ -67,8 +67,8 @@ static void judge_unseen(struct judging *j, bool connected)
 
 	f = doctor_say(j, DOCTOR_FAIL, "self", NULL, "this host is not in the zone: the registry has not seen it, or does not publish it");
 	if (p == NULL)
-		doctor_advise(f, "Make the registry a peer of %s, with its endpoint, its tunnel address as allowed IPs and PersistentKeepalive = %d, and this "
-		                 "host one of its peers", j->device, KEEPALIVE_S);
+		doctor_advise(f, "Make the registry a peer of %s, with its endpoint, its tunnel address as allowed IPs and "
+		                 "PersistentKeepalive = %d, and this host one of its peers", j->device, KEEPALIVE_S);
 	else if (!connected && p->keepalive_s == 0)
 		doctor_advise(f, "It sees whoever sends to it: `wg set %s peer %s persistent-keepalive %d`, and PersistentKeepalive = %d in wg-quick's "
 		                 "file", j->device, key_text(p->public_key, key), KEEPALIVE_S, KEEPALIVE_S);
@@ -123,10 +123,11 @@ static void judge_keepalive(struct judging *j)
 		return;
 	}
 	if (p->keepalive_s == 0)
-		f = doctor_say(j, DOCTOR_FAIL, "keepalive", key, "this host is behind a NAT, and has no keepalive to the registry: the NAT forgets it, and "
-		                                                 "what DNS says of this host leads nowhere then");
+		f = doctor_say(j, DOCTOR_FAIL, "keepalive", key, "this host is behind a NAT, and has no keepalive to the registry: the NAT "
+		                                                 "forgets it, and what DNS says of this host leads nowhere then");
 	else
-		f = doctor_say(j, DOCTOR_WARN, "keepalive", key, "to the registry it is %u s: many NATs have forgotten this host by then", p->keepalive_s);
+		f = doctor_say(j, DOCTOR_WARN, "keepalive", key, "to the registry it is %u s: many NATs have forgotten this host by then",
+		    p->keepalive_s);
 	doctor_advise(f, "Set it: `wg set %s peer %s persistent-keepalive %d`, and PersistentKeepalive = %d in wg-quick's file", j->device, key,
 	    KEEPALIVE_S, KEEPALIVE_S);
 }
@@ -201,7 +202,8 @@ static void judge_absent(struct judging *j, size_t n, const char *key)
 	if (n > SAY_EACH)
 		return;
 	f = doctor_say(j, DOCTOR_WARN, "peer", key, "it is not in the zone: the registry has not seen it, or does not publish it");
-	doctor_advise(f, "See whether it is on, and run this there: it has to have the registry as a peer, with PersistentKeepalive = %d", KEEPALIVE_S);
+	doctor_advise(f, "See whether it is on, and run this there: it has to have the registry as a peer, with PersistentKeepalive = %d",
+	    KEEPALIVE_S);
 }
 
 static void judge_bad(struct judging *j, size_t n, const char *key, const struct doctor_record *r)
@@ -214,8 +216,8 @@ static void judge_bad(struct judging *j, size_t n, const char *key, const struct
 	if (r->status == LOOKUP_FOUND) {
 		f = doctor_say(j, DOCTOR_FAIL, "peer", key, "the registry has it at %s, which is inside the tunnel: wgmeet does not set that",
 		    endpoint_to_text(&r->endpoint, ep));
-		doctor_advise(f, "See through which way it reaches the registry: its Endpoint = must be outside of any tunnel. Or the allowed IPs here are "
-		                 "wider than they should be");
+		doctor_advise(f, "See through which way it reaches the registry: its Endpoint = must be outside of any tunnel. Or the "
+		                 "allowed IPs here are wider than they should be");
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "peer", key, "%s", lookup_status_text((enum lookup_status)r->status));
 		doctor_advise(f, "See what is published: `wgmeet lookup %s %s`", key, j->device);
@@ -282,7 +284,8 @@ static void judge_run(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet run keeps the paths, for %s now", report_span(s->run.running_ms, span));
 	}
 	if (s->settings->notify_port != 0 && s->run.is_there && s->run.port == 0) {
-		f = doctor_say(j, DOCTOR_WARN, "notify", NULL, "wgmeet run does not hear of changes: it could not listen at UDP port %u, or was told not to",
+		f = doctor_say(j, DOCTOR_WARN, "notify", NULL, "wgmeet run does not hear of changes: it could not listen at UDP port %u, or was "
+		                                              "told not to",
 		    s->settings->notify_port);
 		doctor_advise(f, "See who has it: `ss -lunp sport = :%u`; or choose another one with NotifyPort =, here and on the registry",
 		    s->settings->notify_port);

@@ -42,10 +42,11 @@ static void look_at_addresses(struct doctor_seen *s)
 	if (getifaddrs(&all) < 0)
 		return;
 	for (const struct ifaddrs *i = all; i != NULL && s->addresses_len < DOCTOR_ADDRESSES; i = i->ifa_next) {
+		bool v4 = i->ifa_addr != NULL && i->ifa_addr->sa_family == AF_INET;
 		struct endpoint ep;
 
 		if (i->ifa_addr == NULL || strcmp(i->ifa_name, s->settings->device) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0 ||
-		    !endpoint_from_sockaddr(i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6), &ep))
+		    !endpoint_from_sockaddr(i->ifa_addr, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6), &ep))
 			continue;
 		ep.port = 0;
 		ep.scope = 0;
