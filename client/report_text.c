@@ -268,7 +268,7 @@ static void add_nat(struct text *t, const struct report_head *h, const struct re
 	else if (p->trials < TRIALS_FEW)
 		add(t, "it does not look for us yet, or its NAT or ours gives each destination another port");
 	else
-		add(t, "its NAT or ours gives each destination another port");
+		add(t, "its NAT or ours gives each destination another port, or wgmeet does not run there");
 }
 
 /* What the registry says of it. */

@@ -121,7 +121,7 @@ static const struct sentence sentences[] = {
      "it does not look for us yet, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 1,
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
+     "its NAT or ours gives each destination another port, or wgmeet does not run there", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
      "our NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .mapping = PATHS_MAPPING_EACH,
         .problem = true},
@@ -134,11 +134,11 @@ static const struct sentence sentences[] = {
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: is it down, or its port closed?",
         LOOKING, NEVER, ASKED, .trials = 6, .is_registry = 1, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and now again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
+     "its NAT or ours gives each destination another port, or wgmeet does not run there", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and to be tried again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
+     "its NAT or ours gives each destination another port, or wgmeet does not run there", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.9:9 for 40 s: tried 3 times; the registry had it at 203.0.113.7:51820 3 s ago: "
-     "its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
+     "its NAT or ours gives each destination another port, or wgmeet does not run there", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; no answer from the registry (203.0.113.10:53)", LOOKING, WORKED,
         FAILED(NO_ANSWER), .trials = 6, .problem = true},
