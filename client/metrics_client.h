@@ -1,4 +1,4 @@
-/* What wgmeet run counts of its paths, told to whoever connects to its metrics socket (exporter.h), and to a file by wgmeet metrics.
+/* What wgmeet run counts of its paths, told to whoever connects to its metrics socket (exporter.h), as wgmeet metrics does.
  *
  *     /run/wgmeet/DEVICE/metrics    beside the status socket (reporter.h), under the same lock, and for the same users
  *

@@ -193,7 +193,8 @@ static void write_queries(struct metrics *m, const struct observer *o)
 {
 	const struct counters *c = o->workers[0].counters;
 
-	metrics_family(m, "wgmeetd_queries_total", "counter", "Messages that came, by transport, type of the question, and what became of them.");
+	metrics_family(m, "wgmeetd_queries_total", "counter",
+	    "Messages that came, by transport, type of the question, and what became of them.");
 	for (size_t transport = 0; transport < COUNTERS_TRANSPORTS; transport++) {
 		for (size_t type = 0; type < COUNTERS_TYPES; type++) {
 			for (size_t result = 0; result < COUNTERS_RESULTS; result++) {

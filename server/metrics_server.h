@@ -29,8 +29,8 @@ void metrics_server_published(struct zone_metrics *m);
 void metrics_server_refreshed(struct zone_metrics *m, int64_t now_us);
 void metrics_server_reloaded(bool well);
 
-/* Behind the forks and before the sandbox. The socket is that user's and group's. Dies if the configuration asks for one that cannot
- * be; of the default one that cannot be it warns. */
+/* Behind the forks and before the sandbox. The socket is that user's and group's. Dies if the configuration asks for one that
+ * cannot be; of the default one that cannot be it warns. */
 void metrics_server_open(const struct server_conf *conf, const struct sandbox_user *user);
 
 /* As exporter.h has them. */

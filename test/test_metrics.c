@@ -92,7 +92,8 @@ START_TEST(each_family_is_there_once)
 	    text_of("# HELP a A.\n# TYPE a gauge\na{d=\"0\"} 1\na{d=\"0\",x=\"y\"} 2\n# HELP b B.\n# TYPE b gauge\nb{d=\"0\"} 3\n"),
 	    text_of("# HELP b Another.\n# TYPE b gauge\nb{d=\"1\"} 4\n# HELP c C.\n# TYPE c gauge\nc{d=\"1\"} 5\n"),
 	    {0},
-	    text_of("lost 1\n# HELP ab AB.\n# TYPE ab gauge\nab 6\n# HELP a A.\n# TYPE a gauge\na{d=\"3\"} 7\n# HELP c C.\n# TYPE c gauge\n"),
+	    text_of("lost 1\n# HELP ab AB.\n# TYPE ab gauge\nab 6\n# HELP a A.\n# TYPE a gauge\na{d=\"3\"} 7\n"
+	            "# HELP c C.\n# TYPE c gauge\n"),
 	}, out = {0};
 
 	metrics_merge(texts, 4, &out);
@@ -151,7 +152,7 @@ static void paths_teardown(void)
 	wgdev_free(&dev);
 }
 
-/* From its first sight, or its loss, to the handshake. Of a peer that has a path when it is seen first there is nothing to measure. */
+/* From its first sight, or its loss, to the handshake. Of a peer that has a path when it is seen first nothing is measured. */
 START_TEST(time_to_direct)
 {
 	for (size_t i = 0; i < 3; i++)
