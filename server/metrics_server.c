@@ -90,7 +90,8 @@ void metrics_server_open(const struct server_conf *conf, const struct sandbox_us
 	if (conf->metrics_socket[0] == '\0')
 		return;
 	e = open_as(conf->metrics_socket, user);
-	if (e < 0 && conf->metrics_given)
+	/* The directory can be locked by whoever may read it: that is no reason to answer nobody. */
+	if (e < 0 && e != -EBUSY && conf->metrics_given)
 		die_usage("MetricsSocket = %s: %s", conf->metrics_socket, open_error(e, user, hint));
 	if (e < 0)
 		warnx("%s: %s: so nobody is told metrics; another place goes with MetricsSocket = PATH, none with none",

@@ -1,8 +1,13 @@
 # shellcheck shell=bash
 # Completion of wgmeet for bash. Verbs and options are those that the program's own --help has.
 
-# _wgmeet_devices - WireGuard devices that are there, and those that are configured.
+# _wgmeet_devices - WireGuard devices that are there, and those that are configured. Only names that mean nothing to a shell: compgen -W
+# expands what it is given, and the kernel lets a device be named $(reboot).
 _wgmeet_devices() {
+	_wgmeet_all_devices | grep -E '^[A-Za-z0-9_.=+-]+$'
+}
+
+_wgmeet_all_devices() {
 	local file
 
 	if command -v wg >/dev/null; then

@@ -1,7 +1,12 @@
 # shellcheck shell=bash
 # Completion of wgmeetd for bash: the options are those of its own --help.
 
+# Only names that mean nothing to a shell, for compgen -W expands what it is given.
 _wgmeetd_devices() {
+	_wgmeetd_all_devices | grep -E '^[A-Za-z0-9_.=+-]+$'
+}
+
+_wgmeetd_all_devices() {
 	if command -v wg >/dev/null; then
 		wg show interfaces 2>/dev/null | tr ' ' '\n'
 	else

@@ -185,4 +185,8 @@ offers "wgmeetd --device=w" wg0
 offers "wgmeetd --device=" wg0 tun7
 offers "wgmeetd --listen %w" %wg0
 offers "wgmeet sync --family=w" wireguard
+# bash expands a list of words once more.
+touch "$dir/etc/\$(touch taken).conf"
+offers "wgmeet run " office tun7 wg0
+check "a name that is a command is not run" test ! -e taken
 e2e_done

@@ -100,6 +100,7 @@ config zone 'one'
 	option self 'auto'
 	list self_allowed_ips '10.9.0.1/32'
 	list allow 'tunnel'
+	list allow "all\${newline}MaxAge = 1"
 	list allow '192.0.2.0/24'
 	option private_endpoints '1'
 	option max_age '1d'

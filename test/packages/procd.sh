@@ -113,6 +113,7 @@ script=$1 folder=$2
 . "$script"
 # shellcheck disable=SC2034 # the script's
 CONF=$folder/made/wgmeetd.conf
+mkdir -p "$folder/made"
 if [ "${3:-}" = reload ]; then
 	reload_service
 else
