@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "dns.h"
 #include "doctor_reply.h"
 #include "log.h"
 #include "sandbox.h"
 
-#define SILENCE_MS 120000 /* it has time-outs of its own: 7 s a question, and asks six times at most, one after the other */
+#define ENOUGH_MS  45000  /* whoever names servers that do not answer ends no more than the looking; each question takes 14 s at most */
+#define SILENCE_MS 120000 /* outside */
 #define PARENTS    3      /* name servers of the zone above that are looked at */
 #define ADDRESSES  4      /* of each */
 #define DNS_PORT   53
@@ -33,6 +35,7 @@ struct asker {
 	size_t asking;
 	struct doctor_dns found;
 	size_t resolver; /* of the system's: one that answers */
+	int64_t enough_ms;
 };
 
 /* A question, and what came of it, for whoever asked. */
@@ -105,6 +108,11 @@ static void on_address(void *arg, enum lookup_status status, const uint8_t *msg,
 	q->len += doctor_reply_addresses(msg, len, q->owner, DNS_PORT, q->addresses + q->len, q->cap - q->len);
 }
 
+static bool is_enough(const struct asker *a)
+{
+	return clock_ms(CLOCK_MONOTONIC) >= a->enough_ms;
+}
+
 static void ask(struct question *q, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn)
 {
 	q->a->asking++;
@@ -169,7 +177,7 @@ static void find_parents(struct asker *a, struct server_list *out)
 		return;
 	a->found.parent = q.soa.apex;
 	n = find_ns(a, a->resolver, &a->found.parent, names, NULL, PARENTS, &soa);
-	for (size_t i = 0; i < n && out->len + ADDRESSES <= SETTINGS_SERVERS; i++)
+	for (size_t i = 0; i < n && out->len + ADDRESSES <= SETTINGS_SERVERS && !is_enough(a); i++)
 		out->len += find_addresses(a, &names[i], out->at + out->len, ADDRESSES);
 }
 
@@ -182,7 +190,7 @@ static size_t find_delegation(struct asker *a, const struct server_list *parents
 	a->found.delegation = DELEGATION_UNKNOWN;
 	if (parents->len > 0)
 		dns_use(a->dns, parents);
-	for (size_t i = 0; i < parents->len && a->found.delegation == DELEGATION_UNKNOWN; i++) {
+	for (size_t i = 0; i < parents->len && a->found.delegation == DELEGATION_UNKNOWN && !is_enough(a); i++) {
 		n = find_ns(a, i, &a->settings.zone, names, glue, DOCTOR_NAMESERVERS, &soa);
 		if (n > 0)
 			a->found.delegation = DELEGATION_THERE;
@@ -191,7 +199,7 @@ static size_t find_delegation(struct asker *a, const struct server_list *parents
 	}
 	if (parents->len > 0)
 		dns_use(a->dns, &a->settings.servers);
-	if (a->found.delegation != DELEGATION_UNKNOWN)
+	if (a->found.delegation != DELEGATION_UNKNOWN || is_enough(a))
 		return n;
 	n = find_ns(a, a->resolver, &a->settings.zone, names, glue, DOCTOR_NAMESERVERS, &soa);
 	if (n > 0)
@@ -219,7 +227,7 @@ static void look_at_delegation(struct asker *a)
 
 	find_parents(a, &parents);
 	n = find_delegation(a, &parents, names, glue);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !is_enough(a); i++) {
 		size_t k = glue[i].family != AF_UNSPEC ? 1 : find_addresses(a, &names[i], found, ADDRESSES);
 
 		if (glue[i].family != AF_UNSPEC)
@@ -235,7 +243,7 @@ static void look_at_delegation(struct asker *a)
 		says[list.len] = &a->found.nameservers[i].says;
 		list.at[list.len++] = a->found.nameservers[i].address;
 	}
-	if (list.len == 0)
+	if (list.len == 0 || is_enough(a))
 		return;
 	dns_use(a->dns, &list);
 	ask_servers(a, &list, says, true);
@@ -259,6 +267,7 @@ static void look(struct asker *a, bool system_servers)
 _Noreturn static void run(struct asker *a, bool system_servers, const struct sandbox_user *user)
 {
 	log_name("wgmeet: resolver");
+	a->enough_ms = clock_ms(CLOCK_MONOTONIC) + ENOUGH_MS;
 	a->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (a->epoll < 0)
 		die("epoll_create1");
@@ -338,15 +347,16 @@ bool doctor_dns_is_sound(const struct doctor_dns *dns, size_t servers)
 void doctor_ask_wait(struct doctor_asker *a, const struct settings *settings, struct doctor_dns *out)
 {
 	struct resolver *r = &a->process;
+	int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + SILENCE_MS;
 	int got;
 
 	while ((got = channel_recv(r->channel, out, sizeof(*out), NULL)) == -EAGAIN) {
 		struct pollfd p[2] = {{.fd = r->channel, .events = POLLIN}, {.fd = r->socket_channel, .events = POLLIN}};
+		int64_t left_ms = until_ms - clock_ms(CLOCK_MONOTONIC);
 
-		switch (poll(p, 2, SILENCE_MS)) {
-		case 0:
+		if (left_ms <= 0)
 			diex("the resolver says nothing: this is a bug");
-		case -1:
+		if (poll(p, 2, (int)left_ms) < 0) {
 			if (errno != EINTR)
 				die("poll");
 			continue;

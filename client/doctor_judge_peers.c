@@ -308,7 +308,7 @@ void doctor_judge_keeper(struct judging *j)
 	} else if (s->keeper != DOCTOR_NO_KEEPER) {
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet sync is run again and again, by %s", s->keeper == DOCTOR_TIMER ? "a timer" : "cron");
 	} else if (s->run_error == -ENOENT) {
-		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "nothing keeps the paths: neither wgmeet run is there, nor a timer for wgmeet sync");
+		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "nothing keeps the paths: neither wgmeet run is there, nor a timer or a line of a crontab for wgmeet sync");
 		doctor_advise(f, "Start it: `systemctl enable --now wgmeet@%s`", j->device);
 	} else {
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "it cannot be told how wgmeet run is: %s", reported_error(s->run_error));

@@ -78,8 +78,8 @@ enum doctor_port doctor_port_of(const char *text, size_t len)
 	bool in_interface = false;
 
 	for (const char *at = text, *end = text + len; at < end;) {
-		size_t n = strcspn(at, "\n");
 		const char *value;
+		size_t n;
 
 		at += strspn(at, " \t");
 		if (*at == '[') {
@@ -122,7 +122,7 @@ bool doctor_is_cron_line(const char *line, const char *device)
 
 	if (line[strspn(line, " \t")] == '#' || sync == NULL || !is_word(sync, strlen("wgmeet sync"), line))
 		return false;
-	for (const char *at = strstr(sync, device); at != NULL; at = strstr(at + 1, device))
+	for (const char *at = strstr(sync + strlen("wgmeet sync"), device); at != NULL; at = strstr(at + 1, device))
 		if (is_word(at, len, line) && at[-1] != '/')
 			return true;
 	return false;
@@ -141,7 +141,7 @@ static bool has_cron_line(const char *path, const char *device, char *buf)
 
 static bool has_cron(const char *device, char *buf)
 {
-	static const char *const directories[] = {"/etc/cron.d", "/var/spool/cron/crontabs"};
+	static const char *const directories[] = {"/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/crontabs"};
 	char path[PATH_MAX];
 	bool found = has_cron_line("/etc/crontab", device, buf);
 

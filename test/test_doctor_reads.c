@@ -191,6 +191,9 @@ START_TEST(a_line_in_a_crontab)
 	ck_assert(doctor_is_cron_line("* * * * * root /usr/local/bin/wgmeet sync wg0", "wg0"));
 	ck_assert(doctor_is_cron_line("* * * * * wgmeet sync -c /etc/wgmeet/wg0.conf wg0 >/dev/null", "wg0"));
 	ck_assert(!doctor_is_cron_line("* * * * * wgmeet sync wg1", "wg0"));
+	ck_assert(!doctor_is_cron_line("wgmeet sync wg1", "wgmeet"));
+	ck_assert(!doctor_is_cron_line("wgmeet sync wg1", "sync"));
+	ck_assert(doctor_is_cron_line("wgmeet sync sync", "sync"));
 	ck_assert(!doctor_is_cron_line("* * * * * wgmeet sync wg01", "wg0"));
 	ck_assert(!doctor_is_cron_line("#* * * * * wgmeet sync wg0", "wg0"));
 	ck_assert(!doctor_is_cron_line("* * * * * wgmeet status wg0", "wg0"));
