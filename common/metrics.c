@@ -109,16 +109,6 @@ void metrics_count(struct metrics *m, uint64_t value, ...)
 	va_end(labels);
 }
 
-void metrics_seconds(struct metrics *m, int64_t us, ...)
-{
-	char number[NUMBER];
-	va_list labels;
-
-	va_start(labels, us);
-	put_sample(m, seconds_text(us < 0 ? 0 : (uint64_t)us, number), labels);
-	va_end(labels);
-}
-
 /* ---- histograms ---- */
 
 void metrics_observe(struct metrics_histogram *h, const struct metrics_bounds *bounds, int64_t us)

@@ -43,7 +43,6 @@ void metrics_observe(struct metrics_histogram *h, const struct metrics_bounds *b
 void metrics_family(struct metrics *m, const char *name, const char *type, const char *help);
 /* A sample of it, behind the value its labels in pairs, name and value, and NULL. */
 void metrics_count(struct metrics *m, uint64_t value, ...) __attribute__((sentinel));
-void metrics_seconds(struct metrics *m, int64_t us, ...) __attribute__((sentinel));
 /* All samples of a histogram, with one label. */
 void metrics_histogram(struct metrics *m, const struct metrics_histogram *h, const struct metrics_bounds *bounds,
     const char *label, const char *value);

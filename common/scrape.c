@@ -42,13 +42,19 @@ static int wait_for(int fd, int64_t until_ms)
 	return n < 0 && errno != EINTR ? -errno : 0;
 }
 
+/* Of ASCII, but for the end of a line, or of Latin 1 in UTF-8, which some terminals obey, too. */
+static bool is_control(const uint8_t *at, bool has_next)
+{
+	return (at[0] < ' ' && at[0] != '\n') || at[0] == 0x7f || (at[0] == 0xc2 && has_next && at[1] >= 0x80 && at[1] < 0xa0);
+}
+
 /* Lines of printable octets, the last of which says that it is whole; that one is taken off. */
 static bool is_whole(struct metrics *m, size_t from)
 {
 	const size_t end = sizeof(METRICS_EOF) - 1;
 
 	for (size_t i = from; i < m->len; i++)
-		if (((uint8_t)m->buf[i] < ' ' && m->buf[i] != '\n') || m->buf[i] == 0x7f)
+		if (is_control((const uint8_t *)m->buf + i, i + 1 < m->len))
 			return false;
 	if (m->len - from < end || memcmp(m->buf + m->len - end, METRICS_EOF, end) != 0 ||
 	    (m->len - from > end && m->buf[m->len - end - 1] != '\n'))

@@ -215,7 +215,7 @@ const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uin
 	return bsearch(&wanted, zone->peers, zone->peers_len, sizeof(*zone->peers), by_zone_and_key);
 }
 
-/* A file of metrics that were not asked for is not worth a directory: whoever wants them makes it. */
+/* If nobody has asked for metrics there are some where the directory is, and else none: that is no error. */
 static void default_metrics(struct server_conf *s)
 {
 	s->metrics_given = s->metrics_socket[0] != '\0';

@@ -175,6 +175,9 @@ struct init_chain {
 	bool ufw;     /* ufw made it */
 };
 
+/* Letters, digits and _.=+- alone: so a terminal and a shell may see it. The kernel lets names have nearly anything. */
+bool init_is_plain(const char *name);
+
 /* json: what `nft -j list ruleset` prints. UNSURE if that is no JSON of nft. */
 enum init_passage init_firewall_judge(const char *json, const struct init_packet *packet, struct init_chain *out);
 

@@ -176,7 +176,7 @@ static enum tri any_is(struct walk *w, enum subject subject, const json_t *list)
 {
 	enum tri best = NO;
 
-	for (size_t i = 0; i < json_array_size(list) && best != YES; i++) {
+	for (size_t i = 0; i < json_array_size(list) && best != YES && w->steps <= STEPS_MAX; i++) {
 		enum tri one = value_is(w, subject, json_array_get(list, i));
 
 		best = one > best ? one : best;
@@ -190,6 +190,8 @@ static enum tri named_is(struct walk *w, enum subject subject, const char *name)
 	for (size_t i = 0; i < json_array_size(w->all); i++) {
 		const json_t *set = json_object_get(json_array_get(w->all, i), "set");
 
+		if (++w->steps > STEPS_MAX)
+			break;
 		if (set == NULL || strcmp(text_of(set, "name"), name) != 0 || strcmp(text_of(set, "table"), w->table) != 0 ||
 		    strcmp(text_of(set, "family"), w->family) != 0)
 			continue;

@@ -107,6 +107,11 @@ void init_judge_peers(const struct init_host *host, const struct init_plan *plan
 
 /* ---- the firewall ---- */
 
+bool init_is_plain(const char *name)
+{
+	return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.=+-")] == '\0';
+}
+
 static void remedy_rule(const struct init_packet *p, const struct init_chain *c, struct init_report *r)
 {
 	const char *proto = p->tcp ? "tcp" : "udp";
@@ -159,7 +164,11 @@ static bool judge_packet(const struct init_host *host, const struct init_packet 
 		return false;
 	if (p->device[0] != '\0')
 		snprintf(over, sizeof(over), " over %s", p->device);
-	if (passage == INIT_CLOSED) {
+	if (!init_is_plain(chain.table) || !init_is_plain(chain.chain)) {
+		init_say(r, passage == INIT_CLOSED ? INIT_FAIL : INIT_WARN, "firewall", "%s port %u%s, %s, may be dropped by a chain of an odd name",
+		    p->tcp ? "TCP" : "UDP", p->port, over, what);
+		init_todo(r, "see `nft list ruleset`");
+	} else if (passage == INIT_CLOSED) {
 		init_say(r, INIT_FAIL, "firewall", "%s port %u%s, %s, is dropped by the chain %s %s %s: %s", p->tcp ? "TCP" : "UDP", p->port,
 		    over, what, chain.family, chain.table, chain.chain, chain.how);
 		remedy_rule(p, &chain, r);

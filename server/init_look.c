@@ -83,7 +83,7 @@ static void look_devices(struct init_host *host, const char *family)
 	for (size_t i = 0; all != NULL && all[i].if_index != 0 && host->devices_len < INIT_DEVICES; i++) {
 		struct init_device *d = &host->devices[host->devices_len];
 
-		if (!read_device(kernel, all[i].if_name, d))
+		if (!init_is_plain(all[i].if_name) || !read_device(kernel, all[i].if_name, d))
 			continue;
 		d->port = look_port(d->dev.name, d->dev.listen_port);
 		host->devices_len++;

@@ -153,7 +153,7 @@ void init_print_file(const struct init_plan *plan, FILE *out)
 	      "# or, where there is none, with an example. wgmeetd.conf(5) describes them in full.\n"
 	      "#\n"
 	      "# `wgmeetd --check` says what is wrong with it. `systemctl reload wgmeetd` (or SIGHUP) takes a change over; Listen,\n"
-	      "# User, ObserverUser, Workers and StateDirectory take a restart.\n"
+	      "# User, ObserverUser, Workers, StateDirectory and MetricsSocket take a restart.\n"
 	      "\n", out);
 	print_section(plan, "Server", out);
 	print_section(plan, "Zone", out);

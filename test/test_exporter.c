@@ -244,7 +244,7 @@ START_TEST(only_what_is_whole_and_text_is_taken)
 		int result;
 	} texts[] = {
 	    {"# EOF\n", 0}, {"a 1\n# EOF\n", 0}, {"", -EPROTO}, {"a 1\n", -EPROTO}, {"a 1\n# EOF", -EPROTO}, {"a 1# EOF\n", -EPROTO},
-	    {"# EOF\na 1\n", -EPROTO}, {"a 1\nbcd 1\n", -EPROTO}, {"a\t1\n# EOF\n", -EPROTO}, {"\033[2J\n# EOF\n", -EPROTO},
+	    {"# EOF\na 1\n", -EPROTO}, {"a 1\nbcd 1\n", -EPROTO}, {"a\t1\n# EOF\n", -EPROTO}, {"\033[2J\n# EOF\n", -EPROTO}, {"\302\2332J\n# EOF\n", -EPROTO},
 	    {"a{x=\"\303\244\"} 1\n# EOF\n", 0},
 	};
 

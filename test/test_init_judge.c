@@ -299,6 +299,9 @@ START_TEST(the_firewall)
 	          "{\"chain\":{\"family\":\"ip\",\"table\":\"filter\",\"name\":\"INPUT\",\"hook\":\"input\",\"policy\":\"drop\"}}]}");
 	judge();
 	says("fail", "UDP port 53 over wg0", "ufw allow in on wg0 to any port 53 proto udp`");
+	use_rules(DROPS("inet", "filter; reboot", "input"));
+	judge();
+	says("fail", "UDP port 53 over wg0, where peers ask, may be dropped by a chain of an odd name", "nft list ruleset");
 	use_rules("{");
 	judge();
 	says("warn", "cannot tell whether UDP port 53", "nft list ruleset");
