@@ -23,6 +23,8 @@ static const struct about {
     {"RateLimitSlip", "Of what is beyond RateLimit each n-th is answered in short, so that a real client asks over TCP. Default: 1.",
         "1"},
     {"NotifyPort", "The port at which peers are told of changes; 0: they are not. Default: 5354.", "5354"},
+    {"MetricsSocket", "Where metrics are told, a Unix socket; none: nowhere. Default: " CONFIG_METRICS ", if that\ndirectory is there.",
+        CONFIG_METRICS},
     {"Verbose", "Say more in the log. Default: no.", "no"},
     {"Name", "The zone: all names of the peers end in it. No default.", NULL},
     {"Device", "The WireGuard device whose peers are published. No default.", NULL},
