@@ -29,19 +29,22 @@ function end_block() {
 	inside = ""
 }
 
-inside == "" && /^<!-- bed / {
+inside == "" && /^<!-- test: bed / {
 	if (!/ -->$/)
 		fail("a bed's comment ends in its line")
-	sub(/^<!-- bed /, "")
+	sub(/^<!-- test: bed /, "")
 	sub(/ -->$/, "")
 	index_line("bed", $0)
 	next
 }
-inside == "" && /^<!-- (sh|conf|output) / {
+inside == "" && /^<!-- test: (sh|conf|output) / {
 	inside = "comment"
 	indent = ""
-	begin_block(substr($0, 6))
+	begin_block(substr($0, length("<!-- test: ") + 1))
 	next
+}
+inside == "" && /^<!--/ && !/^<!-- (figures [a-z]+|end) -->$/ {
+	fail("a comment that is neither the test's nor of the figures")
 }
 inside == "" && /^ *```/ {
 	inside = "fence"

@@ -18,7 +18,7 @@ while read -r _ docs_to docs_i _; do
 	esac
 	mount -n -o remount,bind,ro "$docs_to" || [ "$docs_to" != / ] || exit 1
 done </proc/self/mounts
-for docs_i in etc varlib:/var/lib local:/usr/local run; do
+for docs_i in etc varlib:/var/lib usrdoc:/usr/share/doc local:/usr/local run; do
 	docs_to=${docs_i#*:}
 	[ "$docs_to" != "$docs_i" ] || docs_to=/$docs_i
 	mount -n --bind "$2/${docs_i%%:*}" "$docs_to" || exit 1

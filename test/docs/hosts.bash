@@ -30,7 +30,7 @@ host_files() {
 	local dir path
 
 	dir=$(host_dir "$1")
-	mkdir -p "$dir"/{varlib,local/bin,local/sbin,run/docs,run/home,run/lock}
+	mkdir -p "$dir"/{varlib,usrdoc,local/bin,local/sbin,run/docs,run/home,run/lock}
 	cp -a /etc "$dir/etc"
 	rm -rf "$dir"/etc/{wireguard,wgmeet,resolv.conf} "$dir"/etc/systemd/system/wg*
 	mkdir -m 700 "$dir/etc/wireguard"

@@ -41,7 +41,8 @@ make_tree() {
 
 	for program in wgmeetd wgmeet; do
 		tree=$1/$program/usr
-		mkdir -p "$tree"/{bin,sbin} "$tree"/lib/{systemd/system,sysusers.d,tmpfiles.d}
+		mkdir -p "$tree"/{bin,sbin} "$tree"/lib/{systemd/system,sysusers.d,tmpfiles.d} "$tree/share/doc/$program/examples"
+		cp "$units/$program-userspace.conf" "$tree/share/doc/$program/examples/"
 		[ ! -e "$units/$program.sysusers" ] || cp "$units/$program.sysusers" "$tree/lib/sysusers.d/$program.conf"
 		[ ! -e "$units/$program.tmpfiles" ] || cp "$units/$program.tmpfiles" "$tree/lib/tmpfiles.d/$program.conf"
 	done

@@ -44,9 +44,10 @@ blocks() { # TEXT
 }
 
 same "a page's blocks" $'1\t1\tbed\ta:b ready\n2\t2\tsh\talice within=3\n3\t5\toutput\t' \
-	"$(blocks $'<!-- bed a:b ready -->\n```sh alice within=3\nx\n```\n```output\ny\n```')"
+	"$(blocks $'<!-- test: bed a:b ready -->\n```sh alice within=3\nx\n```\n```output\ny\n```')"
 same "an indented one" $'  x\ny' "$(blocks $'* a\n\n  ```sh any\n    x\n  y\n  ```' >/dev/null && cat "$dir/blocks/1")"
-same "one that is not shown" $'1\t1\tsh\tbob' "$(blocks $'<!-- sh bob\nx\n-->')"
+same "one that is not shown" $'1\t1\tsh\tbob' "$(blocks $'<!-- test: sh bob\nx\n-->')"
+check "a comment of another kind" not blocks $'<!-- sh bob\nx\n-->'
 check "another language" not blocks $'```c\nx\n```'
 check "no language" not blocks $'```\nx\n```'
 check "no host" not blocks $'```sh\nx\n```'
@@ -69,7 +70,7 @@ check "and what follows it" not plain 'text | x*' $'    x\n\n    y'
 
 # page TEXT - in a bed with nothing in it.
 page() {
-	printf '<!-- bed masqdrop:masqdrop bare -->\n%s\n' "$1" >"$dir/page.md"
+	printf '<!-- test: bed masqdrop:masqdrop bare -->\n%s\n' "$1" >"$dir/page.md"
 	out=$(bash test/docs/page.sh "$dir/page.md" 2>&1)
 }
 
