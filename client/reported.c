@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "unixsock.h"
 
 /* May the device's directory be one of a daemon's? Whose it is, then. */
 static int find_owner(const char *device, uid_t *owner)
@@ -38,20 +39,13 @@ static bool may_tell(int fd, uid_t owner)
 
 static int connect_to(const char *device)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	char path[REPORT_PATH];
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), e;
+	int fd;
 
-	if (fd < 0)
-		return -errno;
 	report_path(device, "status", path);
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
-		return fd;
-	e = -errno;
-	close(fd);
+	fd = unixsock_connect(path, SOCK_SEQPACKET);
 	/* Its queue is full; or it was killed and could not tidy up. */
-	return e == -EAGAIN ? -ETIMEDOUT : e == -ECONNREFUSED ? -ENOENT : e;
+	return fd == -EAGAIN ? -ETIMEDOUT : fd == -ECONNREFUSED ? -ENOENT : fd;
 }
 
 static int ask(int fd, bool watch, struct report_head *head)

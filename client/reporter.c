@@ -7,11 +7,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "log.h"
+#include "unixsock.h"
 
 #define AT_ONCE 256 /* messages for a client, before the device has its turn again */
 
@@ -66,21 +66,8 @@ static int open_directory(const char *device, uid_t self)
 
 static int listen_at(const char *path)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), e = 0;
-	mode_t mask;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	unlink(path); /* the lock says that it is nobody's */
-	mask = umask(0177);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, REPORTER_CLIENTS) < 0)
-		e = -errno;
-	umask(mask);
-	if (e < 0)
-		close(fd);
-	return e < 0 ? e : fd;
+	return unixsock_listen(path, SOCK_SEQPACKET, 0600, REPORTER_CLIENTS);
 }
 
 void reporter_open(struct reporter *r, const char *device)

@@ -2,14 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "unixsock.h"
 
 #define LOCK_TRIES 50
 #define LOCK_MS    20 /* between them: whoever has the lock needs it for a moment */
@@ -29,9 +31,11 @@ static int lock_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const struct timespec pause = {.tv_nsec = LOCK_MS * 1000000L};
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char dir[PATH_MAX];
 	int fd;
 
+	if (strlen(path) >= sizeof(dir))
+		return -ENAMETOOLONG;
 	snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : slash != NULL ? (int)(slash - path) : 1, slash != NULL ? path : ".");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -46,57 +50,37 @@ static int lock_directory(const char *path)
 }
 
 /* Takes away a socket that nobody listens at. */
-static int clear(const struct sockaddr_un *sun)
+static int clear(const char *path)
 {
 	struct stat st;
-	int fd, e;
+	int fd;
 
-	if (lstat(sun->sun_path, &st) < 0)
+	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	e = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 || errno == EAGAIN ? EADDRINUSE : errno;
-	close(fd);
-	if (e != ECONNREFUSED)
-		return -e;
-	return unlink(sun->sun_path) < 0 ? -errno : 0;
-}
-
-static int listen_at(const struct sockaddr_un *sun, mode_t mode)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), e = 0;
-	mode_t mask;
-
-	if (fd < 0)
-		return -errno;
-	mask = umask(0777 & ~mode);
-	if (bind(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 || listen(fd, EXPORTER_CLIENTS) < 0)
-		e = -errno;
-	umask(mask);
-	if (e < 0)
+	fd = unixsock_connect(path, SOCK_STREAM);
+	if (fd >= 0)
 		close(fd);
-	return e < 0 ? e : fd;
+	if (fd >= 0 || fd == -EAGAIN)
+		return -EADDRINUSE;
+	if (fd != -ECONNREFUSED)
+		return fd;
+	return unlink(path) < 0 ? -errno : 0;
 }
 
 int exporter_open(struct exporter *e, const char *path, mode_t mode, bool lock)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int dir = -1, r;
 
 	exporter_init(e);
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	if (lock)
 		dir = lock_directory(path);
 	if (lock && dir < 0)
 		return dir;
-	r = clear(&sun);
+	r = clear(path);
 	if (r == 0)
-		r = listen_at(&sun, mode);
+		r = unixsock_listen(path, SOCK_STREAM, mode, EXPORTER_CLIENTS);
 	if (lock)
 		close(dir);
 	if (r < 0)

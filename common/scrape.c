@@ -6,29 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "unixsock.h"
 
 #define FILE_MAX 1024
 
 int scrape_open(const char *path)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd, e;
+	int fd = unixsock_connect(path, SOCK_STREAM);
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
-		return fd;
-	e = -errno;
-	close(fd);
-	return e == -ECONNREFUSED ? -ENOENT : e; /* it was killed, and its socket is left */
+	return fd == -ECONNREFUSED ? -ENOENT : fd; /* it was killed, and its socket is left */
 }
 
 static int wait_for(int fd, int64_t until_ms)

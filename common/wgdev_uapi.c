@@ -1,6 +1,7 @@
 #include "wgdev_uapi.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sodium/crypto_scalarmult_curve25519.h>
 #include <stdio.h>
@@ -8,40 +9,37 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "unixsock.h"
 
 #define TURNS     256            /* of at most one buffer, in one step */
 #define PEERS_MAX (1u << 20)     /* the kernel's own limit */
 #define ALLOWED_MAX (1u << 24)
 #define CHANGE_TEXT 512          /* of a request; it has at most about 420 */
 
-static bool path_of(const char *name, struct sockaddr_un *sun)
+static bool path_of(const char *name, char path[PATH_MAX])
 {
-	int n;
+	int n = snprintf(path, PATH_MAX, WGDEV_UAPI_DIR "/%s.sock", name);
 
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	n = snprintf(sun->sun_path, sizeof(sun->sun_path), WGDEV_UAPI_DIR "/%s.sock", name);
-	return strchr(name, '/') == NULL && n > 0 && (size_t)n < sizeof(sun->sun_path);
+	return strchr(name, '/') == NULL && n > 0 && n < PATH_MAX;
 }
 
 bool wgdev_uapi_exists(const char *name)
 {
-	struct sockaddr_un sun;
+	char path[PATH_MAX];
 	struct stat st;
 
-	return path_of(name, &sun) && stat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+	return path_of(name, path) && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
 bool wgdev_uapi_owner(const char *name, uid_t *uid, gid_t *gid)
 {
-	struct sockaddr_un sun;
+	char path[PATH_MAX];
 	struct stat st;
 
-	if (!path_of(name, &sun) || stat(sun.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (!path_of(name, path) || stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
 	*uid = st.st_uid;
 	*gid = st.st_gid;
@@ -144,20 +142,9 @@ int wgdev_uapi_line(struct wgdev_uapi *u, const char *line, struct wg_device *de
 
 static int open_socket(const char *name)
 {
-	struct sockaddr_un sun;
-	int fd, err;
+	char path[PATH_MAX];
 
-	if (!path_of(name, &sun))
-		return -ENOENT;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		err = errno;
-		close(fd);
-		return -err;
-	}
-	return fd;
+	return path_of(name, path) ? unixsock_connect(path, SOCK_STREAM) : -ENOENT;
 }
 
 /* The longest request has 27 KB, and a Unix socket's buffer 208 KiB (net.core.wmem_default): it goes out at once. Where

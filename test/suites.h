@@ -54,6 +54,7 @@ Suite *suite_path_probe(void);
 Suite *suite_paths(void);
 Suite *suite_paths_own(void);
 Suite *suite_metrics(void);
+Suite *suite_unixsock(void);
 Suite *suite_exporter(void);
 Suite *suite_plan(void);
 Suite *suite_reply(void);

@@ -28,7 +28,7 @@ int main(void)
 	    suite_doctor,
 	    suite_doctor_reads,
 	    suite_path, suite_path_evidence, suite_path_probe, suite_paths, suite_paths_own,
-	    suite_metrics, suite_exporter,
+	    suite_metrics, suite_unixsock, suite_exporter,
 	};
 	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";
 	SRunner *runner = srunner_create(NULL);
