@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define INITIATION  148 /* octets of messages.h */
+#define RESPONSE    92
 #define KEEPALIVE   32
 #define UNUSED_MS   6000 /* an initiation that nobody answers, and the second one neither */
 #define PROBE_MS    500  /* from the first poke to what follows from its not being answered */
@@ -33,7 +34,7 @@ void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_
 {
 	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,
 	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_LEAST_MS,
-	    .asked_ms = now_ms - PATH_LEAST_MS, .other_ms = now_ms - PATH_TRIAL_MS};
+	    .asked_ms = now_ms - 2 * PATH_RENEW_MS, .other_ms = now_ms - PATH_TRIAL_MS};
 	memcpy(p->key, key, KEY_LEN);
 }
 
@@ -298,7 +299,21 @@ static void judge(struct path *p, int64_t now_ms)
 	}
 }
 
-/* Without a session there is nothing but initiations: so there is one, and the clock was set if its handshake seems too old. */
+/* Could that be all without a session: initiations both ways, and responses to those that came in? Where the other end knows us,
+ * but cannot read our responses (another preshared key, a path in one direction), that is what goes on and on. */
+static bool is_handshaking(uint64_t rx_bytes, uint64_t tx_bytes)
+{
+	uint64_t came = rx_bytes / INITIATION;
+
+	if (rx_bytes % INITIATION != 0)
+		return false;
+	for (uint64_t n = 0; n <= came && n < INITIATION / 4 && n * RESPONSE <= tx_bytes; n++) /* 4 is their greatest common divisor */
+		if ((tx_bytes - n * RESPONSE) % INITIATION == 0)
+			return true;
+	return false;
+}
+
+/* It was more than that: so there is a session, and the clock was set if its handshake seems too old. */
 static void revive(struct path *p, const struct wg_peer *peer, int64_t now_ms)
 {
 	become(p, PATH_DIRECT, now_ms);
@@ -306,6 +321,14 @@ static void revive(struct path *p, const struct wg_peer *peer, int64_t now_ms)
 	p->unanswered_ms = PATH_NEVER;
 	p->heard_ms = now_ms;
 	p->heard_tx = peer->tx_bytes;
+}
+
+/* Who is not asked for is not told of. Only after a dump, which so many look-ups then have in common. */
+static void renew(struct path *p, int64_t now_ms)
+{
+	if (p->state == PATH_DIRECT && !p->asking && p->ask_ms == PATH_NEVER &&
+	    now_ms - p->asked_ms >= PATH_RENEW_MS + p->random % (PATH_RENEW_MS / 8))
+		p->ask_ms = now_ms;
 }
 
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
@@ -319,9 +342,12 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		meet(p, peer, p->seen ? PATH_WHY_CHANGED : p->why, now_ms, wall_s);
 		return;
 	}
-	if (p->state == PATH_IDLE && !shook &&
-	    ((peer->rx_bytes - p->rx_bytes) % INITIATION != 0 || (peer->tx_bytes - p->tx_bytes) % INITIATION != 0))
-		revive(p, peer, now_ms);
+	if (p->state == PATH_IDLE && !shook) {
+		if (!is_handshaking(peer->rx_bytes - p->rx_bytes, peer->tx_bytes - p->tx_bytes))
+			revive(p, peer, now_ms);
+		else
+			heard = false;
+	}
 	take(p, peer);
 	if (other)
 		p->other_ms = now_ms;
@@ -346,6 +372,7 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		judge(p, now_ms);
 	if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		p->poke_ms = now_ms;
+	renew(p, now_ms);
 }
 
 /* ---- answers and events ---- */

@@ -38,6 +38,7 @@
 #define PATH_LEAST_MS  2000   /* between two look-ups, however short the TTL */
 #define PATH_MOST_MS   60000
 #define PATH_QUICK_MS  60000  /* so long a lost peer is asked for every TTL; then more and more seldom */
+#define PATH_RENEW_MS  240000 /* so often a peer with a path is looked up, too: for 10 min the registry tells who has asked */
 #define PATH_PUSH_MS   1000   /* between two look-ups that somebody else has asked us to make */
 #define PATH_POKES     3      /* in a row, before anything follows from their not being answered */
 #define PATH_GAP_MS    150    /* between them */

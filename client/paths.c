@@ -10,7 +10,8 @@
 #define VAIN         3     /* so many look-ups without any answer: the registry is gone */
 #define MAPPINGS     4     /* changes of where the registry sees us that are believed */
 #define MAPPINGS_MS  60000 /* until there was none for so long */
-#define OWN_AGAIN_MS 10000 /* between two vain look-ups of this host's own key */
+#define OWN_AGAIN_MS 10000 /* after a vain look-up of this host's own key; then twice as long each time, */
+#define OWN_MOST_MS  300000 /* up to so long */
 
 /* ---- budgets ---- */
 
@@ -130,9 +131,9 @@ static void ask_own(struct paths *ps, int64_t now_ms)
 {
 	for (size_t i = 0; i < ps->own_len; i++) {
 		struct paths_own *own = &ps->own[i];
-		bool vain = !own->answered || own->answer != LOOKUP_FOUND;
 
-		if (own->ask_ms == PATH_NEVER && now_ms - own->asked_ms >= (vain ? OWN_AGAIN_MS : PATHS_OWN_MS))
+		if ((own->ask_ms == PATH_NEVER || own->vain > 0) &&
+		    now_ms - own->asked_ms >= (own->vain > 0 ? OWN_AGAIN_MS : PATHS_OWN_MS))
 			own->ask_ms = now_ms;
 	}
 }
@@ -226,6 +227,17 @@ static void hurry(struct paths *ps, int64_t now_ms)
 			path_hurry(&ps->at[i]->path, now_ms);
 }
 
+/* What a registry has said of this host holds no more; it is asked at that time. */
+static void own_is_unknown(struct paths *ps, int64_t ask_ms)
+{
+	for (size_t i = 0; i < ps->own_len; i++) {
+		ps->own[i].at.family = AF_UNSPEC;
+		ps->own[i].answered = false;
+		ps->own[i].vain = 0;
+		ps->own[i].ask_ms = ask_ms;
+	}
+}
+
 static size_t servers_up(const struct paths *ps)
 {
 	size_t n = 0;
@@ -245,8 +257,7 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 	ps->dumped_ms = now_ms;
 	ps->dump++;
 	if (dev->has_public_key != ps->has_key || memcmp(dev->public_key, ps->key, KEY_LEN) != 0)
-		for (size_t i = 0; i < ps->own_len; i++)
-			ps->own[i].at.family = AF_UNSPEC;
+		own_is_unknown(ps, now_ms);
 	ps->has_key = dev->has_public_key;
 	memcpy(ps->key, dev->public_key, KEY_LEN);
 	for (size_t i = 0; i < dev->peers_len; i++) {
@@ -293,6 +304,13 @@ static void answer_own(struct paths *ps, struct paths_own *own, enum lookup_stat
 	if (status == LOOKUP_FOUND) {
 		own->at = *ep;
 		own->at_ms = now_ms;
+		own->vain = 0;
+	} else {
+		unsigned again_ms = own->vain < 5 ? OWN_AGAIN_MS << own->vain : OWN_MOST_MS;
+
+		own->vain++;
+		if (own->ask_ms == PATH_NEVER) /* many hosts lost the registry at the same time */
+			own->ask_ms = now_ms + again_ms + next_random(ps) % (again_ms / 8);
 	}
 	if (moved && believe_mapping(ps, now_ms))
 		paths_suspect(ps, SIZE_MAX, PATH_WHY_MAPPING, now_ms);
@@ -343,10 +361,7 @@ static void registry_first(struct paths *ps)
 
 void paths_moved(struct paths *ps, int64_t now_ms)
 {
-	for (size_t i = 0; i < ps->own_len; i++) {
-		ps->own[i].at.family = AF_UNSPEC;
-		ps->own[i].ask_ms = now_ms + OWN_LATER_MS;
-	}
+	own_is_unknown(ps, now_ms + OWN_LATER_MS);
 	registry_first(ps);
 }
 

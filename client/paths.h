@@ -20,7 +20,7 @@
 #define PATHS_POKES    200     /* a second */
 #define PATHS_ASKS     200     /* look-ups a second, and so many that are open */
 #define PATHS_TTL_S    10      /* until the zone has told its own */
-#define PATHS_OWN_MS   300000  /* this host's own key is looked up again with another one's if it was not for so long */
+#define PATHS_OWN_MS   200000  /* this host's own key is looked up again with another one's if it was not for so long */
 #define PATHS_OWN      0x80000000u
 
 /* At most so many in any second, a third of them at once. */
@@ -32,6 +32,7 @@ struct paths_bucket {
 /* How a server's registry sees this host. */
 struct paths_own {
 	bool asking, answered;
+	unsigned vain; /* answers in a row that had no endpoint */
 	int64_t ask_ms, asked_ms;
 	enum lookup_status answer;
 	struct endpoint at; /* the last one; AF_UNSPEC: never */

@@ -86,6 +86,19 @@ static inline void answer(uint32_t number, const char *endpoint)
 	paths_answer(&ps, number, endpoint != NULL ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE, &ep, 10, now);
 }
 
+static inline void settle(const char *own);
+
+/* The same, with all that waits for its turn. */
+static inline void settle_all(const char *own)
+{
+	for (int i = 0; i < 30; i++) {
+		settle(own);
+		now += 100;
+		see();
+	}
+	settle(own);
+}
+
 /* All that is due, answered at once; the last ones of this host's own key with `own`. */
 static inline void settle(const char *own)
 {

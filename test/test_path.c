@@ -49,13 +49,52 @@ END_TEST
 START_TEST(a_path_is_not_asked_for_when_it_hears_something)
 {
 	meet_at("192.0.2.1:1");
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 40; i++) {
 		hear();
 		see_after(5000);
 		shake_hands();
 		ck_assert_int_eq(next(), PATH_DO_NOTHING);
 		ck_assert_int_eq(path_wakes_at(&p), PATH_NEVER);
 	}
+}
+END_TEST
+
+/* For ten minutes the registry tells who has asked. No dump is made for that, and whoever is not used need not be told of. */
+START_TEST(but_so_often_that_the_registry_tells_of_it)
+{
+	static const enum lookup_status answers[] = {LOOKUP_FOUND, LOOKUP_NO_ANSWER, LOOKUP_NOT_IN_ZONE};
+	int64_t asked_ms;
+
+	p.asked_ms = now - 2 * PATH_RENEW_MS;
+	meet_at("192.0.2.1:1");
+	see_after(5000);
+	for (size_t i = 0; i < 9; i++) {
+		ck_assert_int_eq(next(), PATH_DO_ASK);
+		ck_assert_int_eq(path_wakes_at(&p), PATH_NEVER);
+		asked_ms = now;
+		answer(answers[i % 3], "192.0.2.1:1");
+		ck_assert_int_eq(p.state, PATH_DIRECT);
+		do {
+			ck_assert_int_eq(next(), PATH_DO_NOTHING);
+			ck_assert_int_eq(path_wakes_at(&p), PATH_NEVER);
+			hear();
+			shake_hands();
+			see_after(5000);
+		} while (p.ask_ms == PATH_NEVER);
+		ck_assert_int_ge(now - asked_ms, PATH_RENEW_MS);
+		ck_assert_int_le(now - asked_ms, PATH_RENEW_MS + PATH_RENEW_MS / 8 + 5000);
+	}
+	ck_assert_int_eq(next(), PATH_DO_ASK);
+	answer(LOOKUP_FOUND, "192.0.2.1:1");
+	for (int i = 0; i < 200; i++) {
+		see_after(5000);
+		ck_assert(next() == PATH_DO_NOTHING || p.state == PATH_DIRECT);
+	}
+	ck_assert_int_eq(p.state, PATH_IDLE);
+	hear();
+	shake_hands();
+	see();
+	ck_assert_int_eq(next(), PATH_DO_ASK);
 }
 END_TEST
 
@@ -289,6 +328,7 @@ Suite *suite_path(void)
 	tcase_add_test(t, a_fresh_handshake_is_a_path);
 	tcase_add_test(t, its_age_counts_from_the_handshake);
 	tcase_add_test(t, a_path_is_not_asked_for_when_it_hears_something);
+	tcase_add_test(t, but_so_often_that_the_registry_tells_of_it);
 	tcase_add_test(t, what_is_found_is_tried);
 	tcase_add_test(t, where_it_is_already_it_is_kicked);
 	tcase_add_test(t, what_is_not_found_is_not_tried);

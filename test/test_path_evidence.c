@@ -116,6 +116,30 @@ START_TEST(idle_by_a_clock_that_was_set)
 }
 END_TEST
 
+/* Another preshared key: what it begins we answer, and it cannot read that. */
+START_TEST(handshakes_that_never_end_are_no_path)
+{
+	meet_at("192.0.2.1:1");
+	see_after(PATH_FRESH_MS);
+	ck_assert_int_eq(p.state, PATH_IDLE);
+	for (int i = 0; i < 20 && p.state == PATH_IDLE; i++) {
+		peer.rx_bytes += 148;
+		peer.tx_bytes += i % 5 == 0 ? 148 + 92 : 92;
+		see_after(5000);
+		ck_assert_int_ne(p.state, PATH_DIRECT);
+	}
+	ck_assert_int_eq(p.state, PATH_LOOKING);
+	find("192.0.2.1:1");
+	for (int i = 0; i < 100; i++) {
+		peer.rx_bytes += 148;
+		peer.tx_bytes += 92;
+		see_after(1000);
+		next();
+		ck_assert(path_state_is_without(p.state));
+	}
+}
+END_TEST
+
 START_TEST(a_clock_that_is_set_changes_nothing)
 {
 	static const int64_t steps_s[] = {-1000000, -100, -1, 1, 100, 1000000};
@@ -279,6 +303,7 @@ Suite *suite_path_evidence(void)
 	tcase_add_test(t, idle_and_used_in_vain);
 	tcase_add_test(t, idle_and_used_again);
 	tcase_add_test(t, idle_by_a_clock_that_was_set);
+	tcase_add_test(t, handshakes_that_never_end_are_no_path);
 	tcase_add_test(t, a_clock_that_is_set_changes_nothing);
 	tcase_add_test(t, a_peer_that_was_made_anew);
 	tcase_add_test(t, and_with_an_endpoint);

@@ -28,7 +28,7 @@ START_TEST(the_order_of_a_dump_says_nothing)
 
 	add_peers(1, 50, WALL_S);
 	see();
-	settle(NULL);
+	settle_all("192.0.2.1:1");
 	for (int i = 0; i < 20; i++) {
 		for (size_t k = dev.peers_len - 1; k > 0; k--) {
 			size_t other = util_random(&state) % (k + 1);
@@ -257,7 +257,7 @@ START_TEST(dumps_are_as_quick_as_is_needed)
 {
 	add_peers(1, 10, WALL_S);
 	see();
-	settle("192.0.2.1:1");
+	settle_all("192.0.2.1:1");
 	ck_assert_int_eq(paths_dump_at(&ps, now), now + PATHS_DUMP_MS);
 	paths_suspect(&ps, 3, PATH_WHY_ADDRESS, now);
 	ck_assert_int_eq(paths_dump_at(&ps, now), now + PATHS_WATCH_MS);

@@ -49,6 +49,32 @@ START_TEST(and_again_with_others_if_it_was_long_ago)
 }
 END_TEST
 
+/* Nobody else's key is looked up meanwhile: still it is found out when the registry is back. */
+START_TEST(a_vain_one_is_asked_again_more_and_more_seldom)
+{
+	static const int64_t after_s[] = {10, 20, 40, 80, 160, 300, 300};
+	struct paths_act act;
+	int64_t asked_ms;
+
+	see();
+	settle(NULL);
+	for (size_t i = 0; i < COUNT(after_s); i++) {
+		asked_ms = now;
+		while (!paths_next(&ps, now, &act)) {
+			now += 100;
+			see();
+		}
+		ck_assert_uint_eq(act.number, PATHS_OWN);
+		ck_assert_int_ge(now - asked_ms, after_s[i] * 1000);
+		ck_assert_int_le(now - asked_ms, after_s[i] * 1125 + 100);
+		answer(PATHS_OWN, i + 1 < COUNT(after_s) ? NULL : "192.0.2.1:1");
+	}
+	now += INT64_C(10000000);
+	see();
+	ck_assert(!paths_next(&ps, now, &act));
+}
+END_TEST
+
 START_TEST(that_we_are_elsewhere_puts_all_in_doubt)
 {
 	add_peers(1, 10, WALL_S);
@@ -79,11 +105,13 @@ START_TEST(another_key_is_another_host)
 	add_peers(1, 1, WALL_S);
 	see();
 	settle("192.0.2.1:1");
+	ck_assert(ps.own[0].answered);
 	util_key(200000, dev.public_key);
 	now += 2000;
 	see();
-	paths_tell(&ps, dev.public_key, now);
-	settle("192.0.2.9:9");
+	ck_assert(!ps.own[0].answered);
+	settle("192.0.2.9:9"); /* it is asked for at once */
+	ck_assert(ps.own[0].answered);
 	ck_assert_int_eq(path_of(1)->state, PATH_DIRECT);
 }
 END_TEST
@@ -284,6 +312,7 @@ Suite *suite_paths_own(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, our_own_key_is_asked_for_at_once);
 	tcase_add_test(t, and_again_with_others_if_it_was_long_ago);
+	tcase_add_test(t, a_vain_one_is_asked_again_more_and_more_seldom);
 	tcase_add_test(t, that_we_are_elsewhere_puts_all_in_doubt);
 	tcase_add_test(t, another_key_is_another_host);
 	tcase_add_test(t, we_are_told_of_ourselves_at_most_once_a_second);

@@ -168,7 +168,7 @@ void judge_ask(struct world *w, struct host *h, uint16_t about)
 {
 	struct watch *wa = watch(w, h->number, about);
 
-	if (w->now_ms - wa->told_ms > HEALED_MS && is_well(w, h, about))
+	if (w->now_ms - wa->told_ms > HEALED_MS && is_well(w, h, about) && w->now_ms - wa->asked_ms < PATH_RENEW_MS)
 		judge_fail(w, "%s asks for %s, but its path works", world_name(h->number), world_name(about));
 	if (w->now_ms - wa->asked_ms < PATH_PUSH_MS)
 		judge_fail(w, "%s asks for %s twice in a second", world_name(h->number), world_name(about));

@@ -72,6 +72,8 @@ static bool symmetric(bool verbose)
 	return end(&w);
 }
 
+#define ASKS_MOST 3 /* in ten minutes, so that the registry goes on telling of it */
+
 static bool registry_gone(bool verbose)
 {
 	unsigned before[2];
@@ -92,7 +94,7 @@ static bool registry_gone(bool verbose)
 	must(&w, judge_meets_ms(&w, 1, 2) < MINUTE_MS / 2, "a direct path was lost");
 	must(&w, judge_meets_ms(&w, 0, 1) != PATH_NEVER && judge_meets_ms(&w, 0, 2) != PATH_NEVER, "the registry was not found again");
 	for (uint16_t i = 0; i < 2; i++)
-		must(&w, judge_asks(&w, i + 1, 2 - i) == before[i], "it was looked up meanwhile");
+		must(&w, judge_asks(&w, i + 1, 2 - i) <= before[i] + ASKS_MOST, "it was looked up too often meanwhile");
 	return end(&w);
 }
 
@@ -113,7 +115,9 @@ static bool idle(uint16_t keepalive_s, const char *name, bool verbose)
 	asks = judge_asks(&w, 1, 2) + judge_asks(&w, 2, 1);
 	kicks = judge_kicks(&w, 1, 2) + judge_kicks(&w, 2, 1);
 	world_run(&w, HOUR_MS);
-	must(&w, judge_asks(&w, 1, 2) + judge_asks(&w, 2, 1) == asks, "it was looked up");
+	/* What is silent need not be told of. */
+	must(&w, judge_asks(&w, 1, 2) + judge_asks(&w, 2, 1) <= asks + (keepalive_s != 0 ? 2 * HOUR_MS / PATH_RENEW_MS : 0),
+	    "it was looked up too often");
 	must(&w, judge_kicks(&w, 1, 2) + judge_kicks(&w, 2, 1) == kicks, "it was kicked");
 	return end(&w);
 }
@@ -122,9 +126,10 @@ static bool idle(uint16_t keepalive_s, const char *name, bool verbose)
 #define TOLD_MS   2000
 #define UNTOLD_MS (2 * PATHS_DUMP_MS + 1000)
 
-/* Something happens to one of two that talk, again and again: how long are they parted? */
-static bool again(char letter, bool pushes, const char *name, bool verbose)
+/* Something happens to one of two that talk, sixty times, so long after one another at most: how long are they parted? */
+static bool again(char letter, bool pushes, int64_t gap_ms, const char *name, bool verbose)
 {
+	const int64_t end_ms = 60 * gap_ms;
 	struct world w;
 	int64_t worst_ms;
 
@@ -133,12 +138,12 @@ static bool again(char letter, bool pushes, const char *name, bool verbose)
 	add(&w, 1, NAT_ANY, NAT_PORT, 1000);
 	add(&w, 2, NAT_ANY, NAT_PORT, 2000);
 	talk_both_ways(&w, 1, 2, 25);
-	for (int64_t at_ms = MINUTE_MS; at_ms < HOUR_MS; at_ms += world_between(&w, MINUTE_MS / 2, MINUTE_MS))
+	for (int64_t at_ms = MINUTE_MS; at_ms < end_ms; at_ms += world_between(&w, gap_ms / 2, gap_ms))
 		queue_push(&w, &(struct event){.kind = EVENT_HAPPEN, .host = (uint16_t)(1 + world_random(&w, 2)),
 		    .number = (uint32_t)happen_find(letter), .at_ms = at_ms});
 	world_run(&w, MINUTE_MS - 1);
 	judge_worst_ms(&w, 1, 2);
-	world_run(&w, HOUR_MS + MINUTE_MS);
+	world_run(&w, end_ms + MINUTE_MS);
 	worst_ms = judge_worst_ms(&w, 1, 2);
 	must(&w, worst_ms <= (pushes ? TOLD_MS : UNTOLD_MS), "they were parted for too long");
 	return end(&w);
@@ -170,7 +175,7 @@ static bool many(bool verbose)
 		wg_send(&w, &w.hosts[i], 1, &(struct load){.kind = LOAD_STREAM, .len = 100});
 	world_run(&w, 10 * MINUTE_MS);
 	for (uint16_t i = 2; i < MANY + 2; i++)
-		must(&w, judge_asks(&w, 1, i) == 0 && judge_kicks(&w, 1, i) == 0, "one that is well was not left alone");
+		must(&w, judge_asks(&w, 1, i) <= ASKS_MOST && judge_kicks(&w, 1, i) == 0, "one that is well was not left alone");
 	must(&w, judge_asks(&w, 1, 1) > 0, "our own key was not looked up");
 	return end(&w);
 }
@@ -207,12 +212,13 @@ bool long_run(bool verbose)
 	ok &= registry_gone(verbose);
 	ok &= idle(0, "an hour of silence", verbose);
 	ok &= idle(25, "an hour of keepalives", verbose);
-	ok &= again('n', true, "a NAT that forgets", verbose);
-	ok &= again('a', true, "a NAT's address that changes", verbose);
-	ok &= again('m', true, "a host that moves", verbose);
-	ok &= again('n', false, "a NAT that forgets, without pushes", verbose);
-	ok &= again('a', false, "a NAT's address that changes, without pushes", verbose);
-	ok &= again('m', false, "a host that moves, without pushes", verbose);
+	ok &= again('n', true, MINUTE_MS, "a NAT that forgets", verbose);
+	ok &= again('a', true, MINUTE_MS, "a NAT's address that changes", verbose);
+	ok &= again('m', true, MINUTE_MS, "a host that moves", verbose);
+	ok &= again('m', true, HOUR_MS, "a host that moves seldom", verbose); /* longer than the registry remembers who has asked */
+	ok &= again('n', false, MINUTE_MS, "a NAT that forgets, without pushes", verbose);
+	ok &= again('a', false, MINUTE_MS, "a NAT's address that changes, without pushes", verbose);
+	ok &= again('m', false, MINUTE_MS, "a host that moves, without pushes", verbose);
 	ok &= many(verbose);
 	ok &= many_lost(verbose);
 	return ok;
