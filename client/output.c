@@ -22,7 +22,7 @@ const char *output_ago(uint64_t then_s, uint64_t now_s, char out[OUTPUT_TEXT])
 	} else if (then_s > now_s) {
 		snprintf(out, OUTPUT_TEXT, "(System clock wound backward; connection problems may ensue.)");
 	} else if (left == 0) {
-		snprintf(out, OUTPUT_TEXT, "Now");
+		snprintf(out, OUTPUT_TEXT, "now");
 	} else {
 		for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 			unsigned long long count = left / units[i].seconds;

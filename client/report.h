@@ -117,6 +117,8 @@ const char *report_sentence(const struct report_head *head, const struct report_
 /* Is it to be said to scripts, too? Its look-up failed, or the zone has it and it does not answer there. Not: a peer that is not
  * in the zone, or that is still tried for the first time. */
 bool report_is_problem(const struct report_peer *peer);
+/* The registry sees both at the same address. */
+bool report_is_behind_our_nat(const struct report_head *head, const struct report_peer *peer);
 
 const char *report_mapping_word(enum paths_mapping mapping);
 /* "2 h": the largest unit of which there are two, rounded down. */

@@ -226,7 +226,7 @@ static void say_idle(struct text *t, const struct report_peer *p)
 	if (p->unanswered_ms != REPORT_NEVER)
 		add_span(t, ", but in use again, without an answer, for ", p->unanswered_ms);
 	else
-		add(t, ": nothing is sent, so there is nothing to repair");
+		add(t, ": nothing was sent since, so there is nothing to repair");
 }
 
 static void say_probed(struct text *t, const struct report_head *h, const struct report_peer *p)
@@ -247,7 +247,7 @@ static void say_probed(struct text *t, const struct report_head *h, const struct
 
 /* ---- without a path ---- */
 
-static bool is_behind_our_nat(const struct report_head *h, const struct report_peer *p)
+bool report_is_behind_our_nat(const struct report_head *h, const struct report_peer *p)
 {
 	const struct endpoint *us = seen_at(h);
 
@@ -259,16 +259,16 @@ static void add_nat(struct text *t, const struct report_head *h, const struct re
 {
 	if (p->is_registry)
 		add(t, "is it down, or its port closed?");
-	else if (is_behind_our_nat(h, p))
+	else if (report_is_behind_our_nat(h, p))
 		add(t, "it is behind the same NAT as this host, which does not let its own packets back in");
 	else if (h->mapping == PATHS_MAPPING_EACH)
 		add(t, "our NAT gives each destination another port");
 	else if (h->mapping == PATHS_MAPPING_SAME)
-		add(t, "it does not look for us, or its NAT gives each destination another port");
+		add(t, "it does not look for us, its NAT gives each destination another port, or the keys differ");
 	else if (p->trials < TRIALS_FEW)
 		add(t, "it does not look for us yet, or its NAT or ours gives each destination another port");
 	else
-		add(t, "its NAT or ours gives each destination another port, or wgmeet does not run there");
+		add(t, "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ");
 }
 
 /* What the registry says of it. */

@@ -101,11 +101,16 @@ static void print_server(const struct view *v, const struct report_server *s)
 
 	printf("  %sregistry%s: %s, ", output_bold(), output_reset(),
 	    s->address.family != AF_UNSPEC ? endpoint_to_text(&s->address, ep) : "no name server");
+	if (s->status == REPORT_UNASKED)
+		printf("has not answered yet");
+	else if (s->status == LOOKUP_NOT_IN_ZONE)
+		printf("does not see us: we are not in the zone");
+	else if (s->status != LOOKUP_FOUND)
+		printf("%s", lookup_status_text((enum lookup_status)s->status));
 	if (s->sees.family != AF_UNSPEC)
-		printf("sees us at %s (%s)\n", endpoint_to_text(&s->sees, ep), ago(v, s->sees_ms, when));
-	else
-		printf("does not see us: %s\n",
-		    s->status == REPORT_UNASKED ? "it has not answered yet" : lookup_status_text((enum lookup_status)s->status));
+		printf("%s us at %s (%s)", s->status == LOOKUP_FOUND ? "sees" : "; saw", endpoint_to_text(&s->sees, ep),
+		    ago(v, s->sees_ms, when));
+	putchar('\n');
 }
 
 static void print_head(const struct view *v)

@@ -59,7 +59,7 @@ static const struct sentence sentences[] = {
     {"direct since 2 h, though nothing has come back for 4 s", .state = PATH_DIRECT, WORKED, .unanswered_ms = S(4)},
     {"direct since 2 h", .state = PATH_DIRECT, WORKED, .is_registry = 1, FAILED(NO_ANSWER)},
     /* idle */
-    {"idle since 3 days: nothing is sent, so there is nothing to repair", .state = PATH_IDLE, WORKED, .state_ms = S(3 * 86400)},
+    {"idle since 3 days: nothing was sent since, so there is nothing to repair", .state = PATH_IDLE, WORKED, .state_ms = S(3 * 86400)},
     {"idle since 2 h, but in use again, without an answer, for 2 s", .state = PATH_IDLE, WORKED, .unanswered_ms = S(2)},
     /* in doubt */
     {"in doubt for 3 s: what was sent to it was not answered", PROBED, WORKED, .why = PATH_WHY_SILENCE},
@@ -121,12 +121,12 @@ static const struct sentence sentences[] = {
      "it does not look for us yet, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 1,
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, or wgmeet does not run there", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
+     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
      "our NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .mapping = PATHS_MAPPING_EACH,
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "it does not look for us, or its NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6,
+     "it does not look for us, its NAT gives each destination another port, or the keys differ", LOOKING, NEVER, ASKED, .trials = 6,
         .mapping = PATHS_MAPPING_SAME, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
      "it is behind the same NAT as this host, which does not let its own packets back in", LOOKING, NEVER, ASKED, .trials = 6,
@@ -134,11 +134,11 @@ static const struct sentence sentences[] = {
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: is it down, or its port closed?",
         LOOKING, NEVER, ASKED, .trials = 6, .is_registry = 1, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and now again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, or wgmeet does not run there", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
+     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and to be tried again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, or wgmeet does not run there", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
+     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.9:9 for 40 s: tried 3 times; the registry had it at 203.0.113.7:51820 3 s ago: "
-     "its NAT or ours gives each destination another port, or wgmeet does not run there", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
+     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; no answer from the registry (203.0.113.10:53)", LOOKING, WORKED,
         FAILED(NO_ANSWER), .trials = 6, .problem = true},

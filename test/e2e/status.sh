@@ -107,7 +107,7 @@ peer: $(key dora)
   in DNS: not looked up
   latest handshake: T ago
   transfer: 0 B received, 0 B sent
-  path: idle since T: nothing is sent, so there is nothing to repair"
+  path: idle since T: nothing was sent since, so there is nothing to repair"
 same "status, as text" "$expected" "$(timeless "$LAB/out")"
 
 # ---- for programs ----
