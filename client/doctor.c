@@ -27,6 +27,8 @@
 #define NETWORKS 16   /* of the device's own that count */
 #define REPLY_MS 6000 /* WireGuard tries a handshake anew after 5 s */
 #define COUNT_MS 200  /* from a packet that comes to the device that has counted it */
+#define MUTE_MS 11500 /* whoever gets data, and has none to send, says so after 10 s (KEEPALIVE_TIMEOUT) */
+#define LOOK_MS 250   /* between two looks at the device meanwhile */
 
 struct doctor {
 	struct settings settings;
@@ -98,6 +100,47 @@ static void read_device(struct doctor *d)
 		die("out of memory");
 }
 
+static bool is_silent(const struct doctor_server *s)
+{
+	return s->udp.status == LOOKUP_NO_ANSWER && s->tcp.status == LOOKUP_NO_ANSWER;
+}
+
+/* Of each server's peer. */
+static void count_received(const struct doctor *d, uint64_t rx_bytes[SETTINGS_SERVERS])
+{
+	for (size_t i = 0; i < d->settings.servers.len; i++) {
+		const struct wg_peer *p = doctor_peer_of(&d->dev, &d->settings.servers.at[i]);
+
+		rx_bytes[i] = p != NULL ? p->rx_bytes : 0;
+	}
+}
+
+/* A server that does not answer: is it only that, or is nobody at the other end of the tunnel any more? A handshake that was lately
+ * does not tell. */
+static void listen_to_peers(struct doctor *d, int64_t asked_ms, const uint64_t rx_before[SETTINGS_SERVERS])
+{
+	uint64_t rx_bytes[SETTINGS_SERVERS];
+	bool waits;
+
+	for (;;) {
+		waits = false;
+		count_received(d, rx_bytes);
+		for (size_t i = 0; i < d->settings.servers.len; i++) {
+			const struct wg_peer *p = doctor_peer_of(&d->dev, &d->settings.servers.at[i]);
+
+			d->seen.mute[i] = false;
+			if (p == NULL || !d->seen.through[i] || !is_silent(&d->dns.servers[i]) || rx_bytes[i] != rx_before[i])
+				continue;
+			waits = waits || doctor_is_connected(&d->seen, p);
+			d->seen.mute[i] = true;
+		}
+		if (!waits || !d->seen.link_is_up || clock_ms(CLOCK_MONOTONIC) - asked_ms >= MUTE_MS)
+			return;
+		poll(NULL, 0, LOOK_MS);
+		read_device(d);
+	}
+}
+
 static void wait_for_packet(struct doctor *d, const struct endpoint *from)
 {
 	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + REPLY_MS, left_ms;
@@ -124,7 +167,7 @@ static void listen_to_registry(struct doctor *d)
 
 	/* Where nothing was ever sent to it, that is what is wrong. */
 	if (p == NULL || p->endpoint.family == AF_UNSPEC || p->tx_bytes == 0 || !d->seen.link_is_up || !d->dev.has_public_key ||
-	    doctor_is_connected(p, d->seen.now_s))
+	    doctor_is_connected(&d->seen, p))
 		return;
 	memcpy(key, p->public_key, KEY_LEN);
 	from = p->endpoint;
@@ -143,6 +186,8 @@ static void look(struct doctor *d)
 {
 	struct sandbox_user owner;
 	bool userspace = wgdev_uapi_owner(d->settings.device, &owner.uid, &owner.gid), has_zone = d->settings.zone.len != 0;
+	int64_t asked_ms = clock_ms(CLOCK_MONOTONIC);
+	uint64_t rx_bytes[SETTINGS_SERVERS];
 
 	if (has_zone) {
 		resolver_start(&d->settings, &d->resolver);
@@ -152,12 +197,16 @@ static void look(struct doctor *d)
 	d->tap = doctor_tap_open();
 	sandbox_enter(SANDBOX_SETTER, userspace ? &owner : NULL, NULL);
 	d->device = (struct device){.name = d->settings.device, .family = d->settings.family};
+	read_device(d);
+	count_received(d, rx_bytes);
 	if (has_zone)
 		doctor_ask_wait(&d->asker, &d->settings, &d->dns);
 	d->seen.dns = has_zone ? &d->dns : NULL;
 	/* Only now: what was asked may have woken a tunnel. */
 	read_device(d);
 	doctor_look_ways(&d->seen);
+	if (has_zone && d->seen.device_error == 0)
+		listen_to_peers(d, asked_ms, rx_bytes);
 	if (d->tap >= 0 && d->seen.device_error == 0 && doctor_tap_start(d->tap, d->dev.listen_port) == 0)
 		listen_to_registry(d);
 	if (has_zone) {

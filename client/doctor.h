@@ -63,6 +63,8 @@ struct doctor_dns {
 /* ListenPort of wg-quick's file. */
 enum doctor_port { DOCTOR_PORT_UNKNOWN, DOCTOR_PORT_FIXED, DOCTOR_PORT_ANY };
 
+#define DOCTOR_LOST 5
+
 /* What keeps the paths, if wgmeet run does not. */
 enum doctor_keeper { DOCTOR_NO_KEEPER, DOCTOR_TIMER, DOCTOR_CRON };
 
@@ -90,9 +92,12 @@ struct doctor_seen {
 	const struct doctor_dns *dns;    /* NULL: nobody was asked */
 	struct doctor_record own[SETTINGS_SERVERS]; /* this host's record, at each server */
 	const struct doctor_record *records;        /* of each peer of `dev` */
+	bool mute[SETTINGS_SERVERS]; /* it was asked in vain, and nothing else has come from the peer behind it since */
 	unsigned dropped; /* messages from the registry's endpoint that came to this host, and not to the device */
 	int run_error; /* of asking wgmeet run: 0 or -errno; -ENOENT: it does not run */
 	struct report_head run;
+	struct report_peer lost[DOCTOR_LOST]; /* peers to whom it has no path: the first ones */
+	size_t lost_len;                      /* of all of them */
 	enum doctor_keeper keeper;
 };
 
@@ -125,7 +130,11 @@ bool doctor_answer_is_good(const struct doctor_answer *answer, const struct name
 int doctor_good_server(const struct doctor_seen *seen);
 /* The peer that is the registry: a name server is behind it, or has its address. NULL: it cannot be told. */
 const struct wg_peer *doctor_registry(const struct doctor_seen *seen);
-/* Has it had a handshake lately? Or so far in the future that nobody knows. */
-bool doctor_is_connected(const struct wg_peer *peer, uint64_t now_s);
+/* The peer that the device sends packets for that address to; NULL: none. */
+const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address);
+/* A name server is behind it, was asked in vain, and nothing else came back either. */
+bool doctor_is_mute(const struct doctor_seen *seen, const struct wg_peer *peer);
+/* Has it had a handshake lately, or so far in the future that nobody knows? And is not mute since. */
+bool doctor_is_connected(const struct doctor_seen *seen, const struct wg_peer *peer);
 
 #endif

@@ -85,9 +85,18 @@ const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct e
 	return found;
 }
 
-bool doctor_is_connected(const struct wg_peer *peer, uint64_t now_s)
+bool doctor_is_mute(const struct doctor_seen *s, const struct wg_peer *peer)
 {
-	return peer->last_handshake_s != 0 && (peer->last_handshake_s > now_s || now_s - peer->last_handshake_s <= STALE_S);
+	for (size_t i = 0; i < s->settings->servers.len; i++)
+		if (s->mute[i] && doctor_peer_of(s->dev, &s->settings->servers.at[i]) == peer)
+			return true;
+	return false;
+}
+
+bool doctor_is_connected(const struct doctor_seen *s, const struct wg_peer *peer)
+{
+	return peer->last_handshake_s != 0 && !doctor_is_mute(s, peer) &&
+	    (peer->last_handshake_s > s->now_s || s->now_s - peer->last_handshake_s <= STALE_S);
 }
 
 bool doctor_device_works(const struct judging *j)

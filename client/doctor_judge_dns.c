@@ -43,7 +43,7 @@ int doctor_good_server(const struct doctor_seen *s)
 #define LISTENS "whether wgmeetd runs there and listens at that address (Listen =), and whether a firewall drops port %u"
 
 /* Nothing came back, over UDP or over TCP, from a server that is behind a peer. */
-static void judge_silent_peer(struct judging *j, const struct endpoint *server, const char *about)
+static void judge_silent_peer(struct judging *j, const struct endpoint *server, bool refused, const char *about)
 {
 	const struct wg_peer *p = doctor_peer_of(j->seen->dev, server);
 	char key[KEY_BASE64 + 1], ep[ENDPOINT_TEXT], ago[OUTPUT_TEXT];
@@ -61,7 +61,10 @@ static void judge_silent_peer(struct judging *j, const struct endpoint *server, 
 		                                                "endpoint", key_text(p->public_key, key));
 		doctor_advise(f, "Give that peer its endpoint: `wg set %s peer %s endpoint ADDRESS:PORT`, and the same in wg-quick's file",
 		    j->device, key);
-	} else if (!doctor_is_connected(p, j->seen->now_s)) {
+	} else if (refused) {
+		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there: the tunnel to it works, and its host refuses UDP and TCP");
+		doctor_advise(f, "See on the registry whether wgmeetd runs, `systemctl status wgmeetd`, and listens at that address, Listen =");
+	} else if (!doctor_is_connected(j->seen, p)) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer: it is inside the tunnel, which is dead: the last handshake "
 		    "with the peer %s, at %s, was: %s", key_text(p->public_key, key), endpoint_to_text(&p->endpoint, ep),
 		    output_ago(p->last_handshake_s, j->seen->now_s, ago));
@@ -81,7 +84,7 @@ static void judge_silent(struct judging *j, size_t i, const char *about)
 	struct doctor_finding *f;
 
 	if (j->seen->through[i]) {
-		judge_silent_peer(j, server, about);
+		judge_silent_peer(j, server, says->udp.status == LOOKUP_UNREACHABLE, about);
 	} else if (j->seen->unrouted[i]) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "this host has no route to it");
 		doctor_advise(f, "See whether the address is right, and `ip route`; if it is inside the tunnel, the device has to be up");

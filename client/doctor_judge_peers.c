@@ -38,7 +38,7 @@ static bool judge_registry(struct judging *j)
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "nothing was ever sent to the registry's peer, at %s: it has not seen this host", ep);
 		doctor_advise(f, "Give it a keepalive: `wg set %s peer %s persistent-keepalive %d`, and PersistentKeepalive = %d in wg-quick's file",
 		    j->device, key, KEEPALIVE_S, KEEPALIVE_S);
-	} else if (!doctor_is_connected(p, j->seen->now_s) && j->seen->dropped > 0) {
+	} else if (!doctor_is_connected(j->seen, p) && j->seen->dropped > 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "firewall", key, "the registry's peer answers: packets from %s come to this host, but %s does not get "
 		                                                "them, or cannot read them", ep, j->device);
 		doctor_advise(f, "Let UDP port %u in, in this host's firewall, at least what belongs to a flow that began here: `nft list ruleset`, "
@@ -47,7 +47,7 @@ static bool judge_registry(struct judging *j)
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "the registry's peer never answered: %s were sent to %s",
 		    output_bytes(p->tx_bytes, octets), ep);
 		advise_handshake(j, f, p);
-	} else if (!doctor_is_connected(p, j->seen->now_s) && p->keepalive_s != 0) {
+	} else if (!doctor_is_connected(j->seen, p) && (p->keepalive_s != 0 || doctor_is_mute(j->seen, p))) {
 		f = doctor_say(j, DOCTOR_FAIL, "registry", key, "the registry's peer, at %s, answers no more: the last handshake was %s", ep, ago);
 		advise_handshake(j, f, p);
 	} else {
@@ -271,6 +271,31 @@ void doctor_judge_peers(struct judging *j)
 
 /* ---- what keeps the paths ---- */
 
+/* To whom it has no path, and why, as wgmeet status has it. */
+static void judge_lost(struct judging *j)
+{
+	const struct doctor_seen *s = j->seen;
+	char key[KEY_BASE64 + 1], why[REPORT_SENTENCE];
+	struct doctor_finding *f;
+
+	for (size_t i = 0; i < s->lost_len && i < DOCTOR_LOST; i++) {
+		const struct report_peer *p = &s->lost[i];
+
+		f = doctor_say(j, DOCTOR_WARN, "path", key_text(p->key, key), "%s", report_sentence(&s->run, p, why));
+		if (p->status != LOOKUP_FOUND || p->is_registry)
+			doctor_advise(f, "See what is said above about the registry; and what it has of this peer: `wgmeet lookup %s %s`", key, j->device);
+		else if (report_is_behind_our_nat(&s->run, p))
+			doctor_advise(f, "Set the address that it has in your network, here and in the same way there: `wg set %s peer %s endpoint "
+			                 "ADDRESS:PORT`; or let the NAT send back what comes from within (hairpin, NAT loopback)", j->device, key);
+		else
+			doctor_advise(f, "Run this there, too. See that each has the other's public key, and both the same preshared key or none; else "
+			                 "one of the NATs gives each destination another port: forward the WireGuard port in it, to its host");
+	}
+	if (s->lost_len > DOCTOR_LOST)
+		doctor_say(j, DOCTOR_WARN, "path", NULL, "and there is no path to %zu more peers: `wgmeet status %s`", s->lost_len - DOCTOR_LOST,
+		    j->device);
+}
+
 static void judge_run(struct judging *j)
 {
 	const struct doctor_seen *s = j->seen;
@@ -281,8 +306,9 @@ static void judge_run(struct judging *j)
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "wgmeet run looks after another zone, %s", name_to_text(&s->run.zone, zone));
 		doctor_advise(f, "If that has changed in its file, let it read it again: `systemctl reload wgmeet@%s`", j->device);
 	} else {
-		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet run keeps the paths, for %s now", report_span(s->run.running_ms, span));
+		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet run looks after the paths, for %s now", report_span(s->run.running_ms, span));
 	}
+	judge_lost(j);
 	if (s->settings->notify_port != 0 && s->run.is_there && s->run.port == 0) {
 		f = doctor_say(j, DOCTOR_WARN, "notify", NULL, "wgmeet run does not hear of changes: it could not listen at UDP port %u, or was "
 		                                              "told not to",

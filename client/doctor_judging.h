@@ -20,8 +20,6 @@ struct doctor_finding *doctor_say(struct judging *j, enum doctor_level level, co
 /* And what to do about it. */
 void doctor_advise(struct doctor_finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The peer that the device sends packets for that address to; NULL: none. */
-const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address);
 bool doctor_device_works(const struct judging *j); /* it was read, and is up */
 
 void doctor_judge_device(struct judging *j);

@@ -173,12 +173,25 @@ static bool has_timer(const char *device)
 	return false;
 }
 
+/* Whom it has no path to. */
+static int read_report(struct doctor_seen *s, int fd)
+{
+	union report_message m;
+	uint32_t peers = 0;
+	int r;
+
+	while ((r = reported_next(fd, REPORTED_ANSWER_MS, &m)) == 1 && m.magic == REPORT_PEER && peers++ < REPORT_PEERS_MAX)
+		if (s->run.is_up && report_is_problem(&m.peer) && s->lost_len++ < DOCTOR_LOST)
+			s->lost[s->lost_len - 1] = m.peer;
+	return r < 0 ? r : r == 1 && m.magic == REPORT_END ? 0 : -EPROTO;
+}
+
 static void look_at_keeper(struct doctor_seen *s, char *buf)
 {
 	const char *device = s->settings->device;
 	int fd = reported_open(device, false, &s->run);
 
-	s->run_error = fd < 0 ? fd : 0;
+	s->run_error = fd < 0 ? fd : read_report(s, fd);
 	if (fd >= 0)
 		close(fd);
 	else if (has_timer(device))

@@ -296,8 +296,18 @@ END_TEST
 
 START_TEST(a_server_in_a_tunnel_that_is_dead)
 {
+	silent(LOOKUP_UNREACHABLE, LOOKUP_UNREACHABLE);
+	expect_only(DOCTOR_FAIL, "server", "nobody listens there: the tunnel to it works", "systemctl status wgmeetd");
 	silent(LOOKUP_NO_ANSWER, LOOKUP_NO_ANSWER);
 	expect_only(DOCTOR_FAIL, "server", "though the tunnel to it works", "WireGuard device");
+	for (int keepalive_s = 0; keepalive_s <= 25; keepalive_s += 25) { /* there was a handshake, but nothing since */
+		seen.mute[0] = true;
+		dev.peers[0].keepalive_s = (uint16_t)keepalive_s;
+		judge();
+		expect(DOCTOR_FAIL, "server", "inside the tunnel, which is dead", "UDP port 51820");
+		expect(DOCTOR_FAIL, "registry", "answers no more", "public key");
+		seen.mute[0] = false;
+	}
 	dev.peers[0].last_handshake_s = NOW - 181;
 	judge();
 	expect(DOCTOR_FAIL, "server", "inside the tunnel, which is dead", "UDP port 51820");
@@ -526,6 +536,33 @@ START_TEST(nothing_that_keeps_the_paths)
 }
 END_TEST
 
+START_TEST(peers_that_run_has_no_path_to)
+{
+	struct report_peer *p = &seen.lost[0];
+
+	seen.run.is_up = 1;
+	seen.run.servers_len = 1;
+	seen.run.servers[0].sees = util_endpoint("203.0.113.20:51820");
+	seen.lost_len = 1;
+	*p = (struct report_peer){.state = PATH_LOOKING, .status = LOOKUP_FOUND, .trials = 6, .handshake_s = 0, .state_ms = 40000,
+	    .answered_ms = 3000, .trial_ms = REPORT_NEVER, .unanswered_ms = REPORT_NEVER};
+	util_key(BOB, p->key);
+	p->tried = p->published = util_endpoint("203.0.113.30:51820");
+	expect_only(DOCTOR_WARN, "path", "gives each destination another port", "the same preshared key");
+	p->tried = p->published = util_endpoint("203.0.113.20:2");
+	expect_only(DOCTOR_WARN, "path", "behind the same NAT", "hairpin");
+	p->status = LOOKUP_REFUSED;
+	expect_only(DOCTOR_WARN, "path", "refuses", "wgmeet lookup");
+	p->status = LOOKUP_FOUND;
+	seen.lost_len = DOCTOR_LOST + 2;
+	for (size_t i = 1; i < DOCTOR_LOST; i++)
+		seen.lost[i] = *p;
+	judge();
+	ck_assert_uint_eq(count(DOCTOR_WARN), DOCTOR_LOST + 1);
+	ck_assert(find(DOCTOR_WARN, "path", "to 2 more peers: `wgmeet status wg0`") != NULL);
+}
+END_TEST
+
 START_TEST(a_daemon_that_hears_nothing)
 {
 	seen.run.port = 0;
@@ -567,7 +604,7 @@ Suite *suite_doctor(void)
 {
 	const struct {
 		const char *name;
-		const TTest *tests[8];
+		const TTest *tests[9];
 	} cases[] = {
 	    {"host", {where_all_is_well_nothing_is_wrong, a_clock_in_the_past, a_clock_that_was_set_back, a_registry_with_another_clock,
 	                 settings_that_lack_something}},
@@ -576,7 +613,7 @@ Suite *suite_doctor(void)
 	    {"servers", {a_server_that_one_transport_does_not_reach, a_server_outside_the_tunnel_that_is_silent,
 	                    a_server_in_a_tunnel_that_is_dead, a_zone_that_is_not_served, a_delegation_that_is_wrong}},
 	    {"peers", {a_host_that_the_registry_has_not_seen, a_registry_behind_a_resolver, a_nat_and_no_keepalive, a_host_that_others_see_elsewhere, a_symmetric_nat,
-	                  peers_that_cannot_be_reached, nothing_that_keeps_the_paths, a_daemon_that_hears_nothing}},
+	                  peers_that_cannot_be_reached, peers_that_run_has_no_path_to, nothing_that_keeps_the_paths, a_daemon_that_hears_nothing}},
 	    {"asker", {what_the_asker_says_is_judged}},
 	};
 	Suite *s = suite_create("doctor");

@@ -39,7 +39,7 @@ for name in alice bob; do
 	finds ok nat 'is behind one' ''
 	finds ok keepalive '25 s' ''
 	finds ok peer '2 of 2' ''
-	finds ok run 'keeps the paths' ''
+	finds ok run 'looks after the paths' ''
 	finds ok notify 'port 5354' ''
 done
 

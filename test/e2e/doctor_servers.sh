@@ -154,6 +154,23 @@ ends 1
 finds fail server 'nobody listens there' 'port 5309'
 only fail server
 
+what="nobody listens, inside a tunnel that works"
+doctor alice --zone "$ZONE" -c /dev/null --server "$RUN_SERVER:5309"
+ends 1
+finds fail server 'nobody listens there: the tunnel to it works' 'whether wgmeetd runs'
+only fail server
+
+what="the tunnel is dead, though there was a handshake a moment ago"
+must lab_in alice ping -c 1 -W 2 $RUN_SERVER
+lab_in hub wg set wghub peer "$(lab_pub alice)" remove
+doctor alice "${alice[@]}"
+ends 1
+finds fail server 'inside the tunnel, which is dead' "has this host's public key"
+finds fail registry 'answers no more' "has this host's public key"
+only fail registry fail server
+lab_in hub wg set wghub peer "$(lab_pub alice)" allowed-ips "${lab_addr[alice]}/32"
+must lab_wait 20 lab_in alice ping -c 1 -W 1 $RUN_SERVER
+
 # Of the children that have ended, in hundredths of a second.
 spent() {
 	awk '{ sub(/.*\) /, ""); print $14 + $15 }' /proc/$$/stat
