@@ -373,7 +373,7 @@ unsigned config_read(struct config *config, const struct listen_list *listening,
 		if (r < 0 && c.errors > 0)
 			return c.errors;
 		if (r < 0) {
-			warnx("cannot read %s: %s; give another with -c, or --zone and what else you need (see --help)", file,
+			warnx("cannot read %s: %s; `wgmeetd --init` writes one; or give another with -c, or --zone and what else you need (see --help)", file,
 			    strerror(-r));
 			return c.errors + 1;
 		}

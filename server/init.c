@@ -25,8 +25,8 @@ bool init_is_wanted(int argc, char *argv[])
 
 _Noreturn static void die_exists(const char *file)
 {
-	diex("%s is there already, and is left as it is: `wgmeetd --check --config %s` says whether it is right; to begin anew, "
-	     "`mv %s %s.old`, or give another file with --config", file, file, file, file);
+	diex("%s is there already, and is left as it is: `wgmeetd --check --config %s` says whether it is right; `wgmeetd --init --dry-run` looks "
+	     "at the host once more; to begin anew, `mv %s %s.old`, or give another file with --config", file, file, file, file);
 }
 
 static void make_directory(const char *file)
@@ -121,7 +121,7 @@ int init_main(int argc, char *argv[])
 	init_options_read(&plan, argc, argv);
 	if (geteuid() != 0)
 		diex("--init reads the WireGuard device and writes %s: run it as root (`sudo wgmeetd --init`)", plan.file);
-	if (lstat(plan.file, &st) == 0)
+	if (!plan.dry_run && lstat(plan.file, &st) == 0)
 		die_exists(plan.file);
 	family = init_value(&plan, "Family");
 	init_look(&host, family != NULL ? family : WGDEV_KERNEL_FAMILY);
@@ -135,7 +135,8 @@ int init_main(int argc, char *argv[])
 	held_len = init_ports_held(&plan.listen, held, HELD_MAX);
 	init_judge_all(&host, &plan, held, held_len, &report);
 	fflush(stdout); /* before what goes to standard error */
-	write_file(&plan);
+	if (!plan.dry_run)
+		write_file(&plan);
 	tell(&plan, &host, &report);
 	if (fflush(stdout) != 0)
 		die("standard output");

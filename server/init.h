@@ -63,6 +63,7 @@ enum init_self { INIT_SELF_NONE, INIT_SELF_AUTO, INIT_SELF_FIXED };
 /* What is decided. */
 struct init_plan {
 	const char *file;
+	bool dry_run;                 /* no file is written, nor looked for */
 	bool yes;                     /* no questions: what has no default is an error */
 	char *values[INIT_OPTIONS];   /* of config_options[], as they go to the file; several of a list in lines; NULL: its default */
 	const struct init_device *device;

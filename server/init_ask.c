@@ -77,7 +77,8 @@ void init_ask(const struct init_dialog *d, const char *question, const char *opt
 		if (what == LINE_END) {
 			fputc('\n', d->out);
 			fflush(d->out);
-			die_usage("%s? There was no answer: give --%s, or --yes to take the defaults; nothing done", question, option);
+			die_usage("%s? There was no answer: give --%s%s; nothing done", question, option,
+			    fallback != NULL ? ", or --yes to take the defaults" : "");
 		}
 		wrong = judge_line(what, fallback, judge, data, answer);
 		if (wrong == NULL)

@@ -91,7 +91,7 @@ static void judge_device(const struct init_device *d, struct init_report *r)
 	}
 	if (d->root_socket)
 		init_say(r, INIT_OK, "device", "its socket is root's, so the observer stays root, with CAP_NET_ADMIN as its only capability; "
-		         "a service needs wgmeetd-userspace.conf for that");
+		         "a service needs the drop-in wgmeetd-userspace.conf for that, which is among the examples of the documentation");
 	if (d->addrs_len == 0) {
 		init_say(r, INIT_WARN, "device", "%s has no address, so nobody can ask over the tunnel", name);
 		init_todo(r, "give it one: Address = in /etc/wireguard/%s.conf, or `ip address add`", name);
@@ -157,6 +157,10 @@ static void judge_zone(const struct init_plan *plan, struct init_report *r)
 	if (name_from_text("local", &local) && name_is_within(&plan->zone, &local)) {
 		init_say(r, INIT_WARN, "zone", "%s is in local, where many systems ask by multicast and find nothing", text);
 		init_todo(r, "take another, such as wg.home.arpa, if anything but wgmeet shall find names in it");
+	} else if (strchr(text, '.') == NULL && !init_is_local(&plan->zone)) {
+		init_say(r, INIT_WARN, "zone", "%s has no dot: if there is such a top-level domain, whoever asks this host for names in it finds "
+		         "none", text);
+		init_todo(r, "take a name below a domain of yours, or one such as wg.home.arpa");
 	} else {
 		init_say(r, INIT_OK, "zone", "%s", text);
 	}
@@ -218,6 +222,10 @@ static void judge_held(const struct init_host *host, const struct init_plan *pla
 		char text[ENDPOINT_TEXT];
 
 		endpoint_to_text(&h->at.at, text);
+		if (plan->dry_run && strncmp(h->owner, "wgmeetd", strlen("wgmeetd")) == 0) {
+			init_say(r, INIT_OK, "listen", "%s (%s) is held by wgmeetd itself", text, h->tcp ? "TCP" : "UDP");
+			continue;
+		}
 		if (h->error != EADDRINUSE) {
 			init_say(r, INIT_FAIL, "listen", "cannot listen at %s (%s): %s", text, h->tcp ? "TCP" : "UDP", strerror(h->error));
 			init_todo(r, "give another address or port with --listen");

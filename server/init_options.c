@@ -69,7 +69,7 @@ void init_plan_free(struct init_plan *plan)
 
 _Noreturn static void help(void)
 {
-	puts("usage: wgmeetd --init [-c FILE] [--yes] [--device DEV] [--zone ZONE] [--listen ADDR[:PORT]]...\n"
+	puts("usage: wgmeetd --init [-c FILE] [--yes] [--dry-run] [--device DEV] [--zone ZONE] [--listen ADDR[:PORT]]...\n"
 	     "                      [--self ADDR[:PORT]|auto|none] [OPTION...]\n"
 	     "\n"
 	     "Looks at this host, asks what it cannot see, and writes a configuration with comments. Then it prints\n"
@@ -78,18 +78,20 @@ _Noreturn static void help(void)
 	     "\n"
 	     "  -c, --config FILE                  the file to write (" CONFIG_FILE ")\n"
 	     "  --yes                              ask nothing: take what would stand in brackets\n"
+	     "  --dry-run                          write no file: to look at the host once more\n"
 	     "  --self ADDR[:PORT]|auto|none       where peers reach this host's WireGuard; the port is the device's\n"
 	     "\n"
 	     "Any other option of wgmeetd goes to the file; see wgmeetd --help.");
 	exit(EXIT_FINE);
 }
 
-enum { OPT_INIT = 1, OPT_YES, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
+enum { OPT_INIT = 1, OPT_YES, OPT_DRY_RUN, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"init", no_argument, NULL, OPT_INIT},
     {"yes", no_argument, NULL, OPT_YES},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {0},
@@ -142,6 +144,8 @@ void init_options_read(struct init_plan *plan, int argc, char *argv[])
 			plan->file = optarg;
 		else if (opt == OPT_YES)
 			plan->yes = true;
+		else if (opt == OPT_DRY_RUN)
+			plan->dry_run = true;
 		else if (opt == OPT_HELP)
 			help();
 		else if (opt == OPT_VERSION) {

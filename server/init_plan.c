@@ -11,6 +11,7 @@
 const char *init_take_zone(const char *answer, struct init_plan *plan)
 {
 	static struct zone_conf zone;
+	struct endpoint address;
 	char text[NAME_TEXT];
 	const char *wrong;
 
@@ -23,6 +24,8 @@ const char *init_take_zone(const char *answer, struct init_plan *plan)
 		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
 			return "it is no domain name: letters, digits and hyphens, with dots between";
 	}
+	if (endpoint_from_text(answer, 1, &address))
+		return "it is an address: the zone is a name, such as wg.example.com";
 	wrong = init_value_check("Name", answer, NULL, &zone);
 	if (wrong != NULL)
 		return wrong;

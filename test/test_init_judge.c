@@ -165,6 +165,12 @@ START_TEST(the_zone)
 	init_judge_all(&host, &plan, held, held_len, &report);
 	ck_assert_int_eq(fclose(report.out), 0);
 	says("warn", "wg.local is in local", "wg.home.arpa");
+	ck_assert_ptr_null(init_take_zone("com", &plan));
+	free(text);
+	report = (struct init_report){.out = open_memstream(&text, &text_len)};
+	init_judge_all(&host, &plan, held, held_len, &report);
+	ck_assert_int_eq(fclose(report.out), 0);
+	says("warn", "com has no dot", "wg.home.arpa");
 }
 END_TEST
 
@@ -197,6 +203,11 @@ START_TEST(who_holds_a_port)
 		says("fail", i % 2 == 1 ? "10.9.0.1:53 (TCP) is held by" : "10.9.0.1:53 (UDP) is held by", owners[i].remedy);
 		says("fail", owners[i].owner, NULL);
 	}
+	snprintf(held[0].owner, sizeof(held[0].owner), "wgmeetd (pid 7)");
+	plan.dry_run = true;
+	judge();
+	says("ok", "is held by wgmeetd itself", NULL);
+	plan.dry_run = false;
 	held[0].error = EACCES;
 	judge();
 	says("fail", "Permission denied", "--listen");

@@ -165,6 +165,10 @@ same "a configuration is there: exit status" 1 "$status"
 says "it is named" "$conf is there already"
 says "and what helps" "mv $conf $conf.old"
 same "and it is as it was" "$sum" "$(cksum "$conf")"
+again hub "${zone[@]}" --dry-run
+same "the host is looked at once more" 0 "$status"
+says "and what was found is said" "the address and port to listen at is free"
+same "and it is as it was, still" "$sum" "$(cksum "$conf")"
 rm "$conf"
 ln -s "$LAB/nowhere" "$conf"
 again hub "${zone[@]}"
@@ -186,6 +190,10 @@ check "a peer's lines are accepted, and the server found" lab_in alice "$BIN/wgm
 init hub "${zone[@]}"
 fault "wgmeetd runs" '10\.9\.0\.1:53 \(UDP\) is held by wgmeetd' 'systemctl stop wgmeetd'
 same "and the exit status says it" 1 "$status"
+init hub "${zone[@]}" --dry-run
+says "it holds that port itself" "10.9.0.1:53 (UDP) is held by wgmeetd itself"
+same "which is no fault" 0 "$status"
+check "and no file is written" test ! -e "$conf"
 lab_stop wgmeetd
 
 printf 'server:\n  interface: 0.0.0.0\n  do-ip6: no\n  chroot: ""\n  username: ""\n  directory: "%s"\n  pidfile: ""\n  use-syslog: no\n' \
