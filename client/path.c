@@ -33,7 +33,7 @@ const char *path_why_text(enum path_why why)
 void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_t now_ms)
 {
 	*p = (struct path){.state = PATH_LOOKING, .since_ms = now_ms, .unanswered_ms = PATH_NEVER, .ask_ms = PATH_NEVER,
-	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - PATH_LEAST_MS,
+	    .trial_ms = PATH_NEVER, .poke_ms = PATH_NEVER, .random = seed | 1, .told_ms = now_ms - 2 * PATH_RENEW_MS,
 	    .asked_ms = now_ms - 2 * PATH_RENEW_MS, .other_ms = now_ms - PATH_TRIAL_MS};
 	memcpy(p->key, key, KEY_LEN);
 }
@@ -177,6 +177,7 @@ static void respect(struct path *p, int64_t now_ms)
 	case PATH_LOOKING:
 	case PATH_TRYING:
 		if (p->endpoint.family != AF_UNSPEC) {
+			p->trials = 0; /* what is said of it is of there */
 			try(p, &p->endpoint, now_ms);
 			p->theirs = true;
 		}
@@ -323,12 +324,13 @@ static void revive(struct path *p, const struct wg_peer *peer, int64_t now_ms)
 	p->heard_tx = peer->tx_bytes;
 }
 
-/* Who is not asked for is not told of. Only after a dump, which so many look-ups then have in common. */
-static void renew(struct path *p, int64_t now_ms)
+bool path_ask_again(struct path *p, int64_t now_ms)
 {
-	if (p->state == PATH_DIRECT && !p->asking && p->ask_ms == PATH_NEVER &&
-	    now_ms - p->asked_ms >= PATH_RENEW_MS + p->random % (PATH_RENEW_MS / 8))
-		p->ask_ms = now_ms;
+	if (p->state != PATH_DIRECT || p->asking || p->ask_ms != PATH_NEVER ||
+	    now_ms - p->asked_ms < PATH_RENEW_MS + p->random % (PATH_RENEW_MS / 8))
+		return false;
+	p->ask_ms = now_ms;
+	return true;
 }
 
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
@@ -372,7 +374,6 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 		judge(p, now_ms);
 	if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		p->poke_ms = now_ms;
-	renew(p, now_ms);
 }
 
 /* ---- answers and events ---- */

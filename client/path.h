@@ -129,6 +129,9 @@ void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_
 
 /* A dump has the peer. `wall_s` is CLOCK_REALTIME. */
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s);
+/* After a dump: it has a path, and is looked up nevertheless if that was long ago, because who does not ask is not told. Returns
+ * whether it is. */
+bool path_ask_again(struct path *p, int64_t now_ms);
 /* What became of PATH_DO_ASK. `ep` counts for LOOKUP_FOUND alone. */
 void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms);
 /* Something happened that may have ended the path. */

@@ -7,6 +7,7 @@
 
 #define AT_ONCE_US  500000 /* what of a budget may be used at once */
 #define OWN_LATER_MS 1000  /* after our address changed: so long the registry needs to see it */
+#define AGAIN_AT_ONCE 16   /* look-ups of peers with a path, at each dump: within a few minutes as many as a registry remembers */
 #define VAIN         3     /* so many look-ups without any answer: the registry is gone */
 #define MAPPINGS     4     /* changes of where the registry sees us that are believed */
 #define MAPPINGS_MS  60000 /* until there was none for so long */
@@ -250,6 +251,13 @@ static size_t servers_up(const struct paths *ps)
 	return n;
 }
 
+static uint32_t peer_allowed(const struct wg_device *dev, const struct wg_peer *peer, struct wg_allowedip out[PATHS_ALLOWED])
+{
+	for (size_t i = 0; i < PATHS_ALLOWED && i < peer->allowed_len; i++)
+		out[i] = dev->allowed[peer->allowed_off + i];
+	return peer->allowed_len;
+}
+
 int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uint64_t wall_s)
 {
 	size_t up = servers_up(ps);
@@ -270,12 +278,15 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 		if (place->dump == 0 && ps->dump > 1) /* somebody has added it to a device that we know */
 			place->path.why = PATH_WHY_CHANGED;
 		place->dump = ps->dump;
+		place->allowed_len = peer_allowed(dev, &dev->peers[i], place->allowed);
 		path_see(&place->path, &dev->peers[i], now_ms, wall_s);
 	}
 	for (size_t i = 0; i < ps->len; i++)
 		if (paths_at(ps, i) != NULL && ps->at[i]->dump != ps->dump)
 			let_go(ps, ps->at[i]);
 	find_servers(ps, dev);
+	for (size_t i = 0, n = 0; i < ps->len && n < AGAIN_AT_ONCE; i++)
+		n += paths_at(ps, i) != NULL && path_ask_again(&ps->at[i]->path, now_ms);
 	if (servers_up(ps) > up)
 		hurry(ps, now_ms);
 	return 0;

@@ -47,9 +47,13 @@ enum paths_mapping {
 	PATHS_MAPPING_EACH,    /* another one for each */
 };
 
+#define PATHS_ALLOWED 2 /* of a peer's allowed IPs, by which people know it */
+
 /* A peer's place. It is kept beyond the peer until its look-up is no longer open. */
 struct paths_place {
 	struct path path;
+	struct wg_allowedip allowed[PATHS_ALLOWED]; /* the first ones */
+	uint32_t allowed_len;                       /* of all */
 	uint32_t number; /* in `at` */
 	uint32_t dump;   /* that had it last */
 	bool gone;

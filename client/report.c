@@ -88,6 +88,9 @@ bool report_peer_fill(const struct paths *ps, size_t place, int64_t now_ms, stru
 	out->is_registry = is_registry(ps, place);
 	out->is_asking = p->asking;
 	out->is_waiting = p->want != PATH_DO_NOTHING;
+	out->allowed_len = ps->at[place]->allowed_len;
+	for (size_t i = 0; i < PATHS_ALLOWED && i < out->allowed_len; i++)
+		out->allowed[i] = ps->at[place]->allowed[i];
 	out->endpoint = p->endpoint;
 	out->published = p->published;
 	out->tried = p->state == PATH_TRYING ? p->to : p->endpoint;
@@ -134,8 +137,16 @@ static bool is_head(const struct report_head *h)
 	return good;
 }
 
+static bool is_allowed(const struct wg_allowedip *ip)
+{
+	return (ip->family == AF_INET && ip->cidr <= 32) || (ip->family == AF_INET6 && ip->cidr <= 128);
+}
+
 static bool is_peer(const struct report_peer *p)
 {
+	for (size_t i = 0; i < PATHS_ALLOWED && i < p->allowed_len; i++)
+		if (!is_allowed(&p->allowed[i]))
+			return false;
 	return p->state <= PATH_IDLE && p->why <= PATH_WHY_CHANGED && p->status <= REPORT_UNASKED &&
 	    p->keepalive_s <= UINT16_MAX && p->is_registry <= 1 && p->is_asking <= 1 && p->is_waiting <= 1 &&
 	    is_endpoint(&p->endpoint) && is_endpoint(&p->published) && is_endpoint(&p->tried) && p->state_ms >= 0 &&

@@ -17,7 +17,7 @@
 #define REPORT_ONCE  '1'
 #define REPORT_WATCH 'w'
 
-#define REPORT_VERSION   2
+#define REPORT_VERSION   3
 #define REPORT_NEVER     (-1)            /* an age: it has not happened; a time to come: it will not */
 #define REPORT_UNASKED   LOOKUP_STATUSES /* a look-up's status: it has no answer yet */
 #define REPORT_PEERS_MAX (1u << 20)      /* the kernel's own limit */
@@ -61,6 +61,8 @@ struct report_peer {
 	uint32_t is_registry;        /* a name server is reached through it */
 	uint32_t is_asking;          /* a look-up is open */
 	uint32_t is_waiting;         /* something is to be sent to it when it is its turn */
+	uint32_t allowed_len;        /* allowed IPs, of which there are at most PATHS_ALLOWED here */
+	struct wg_allowedip allowed[PATHS_ALLOWED];
 	struct endpoint endpoint;    /* in the device */
 	struct endpoint published;   /* by the last answer that had one */
 	struct endpoint tried;       /* where it is tried, or will be; else the device's */

@@ -48,13 +48,6 @@ static void add_span(struct text *t, const char *word, int64_t ms)
 	add(t, "%s%s", word, ms < 1000 ? "a moment" : report_span(ms, span));
 }
 
-static void add_since(struct text *t, const char *what, int64_t ms)
-{
-	char span[REPORT_SPAN];
-
-	add(t, "%s since %s", what, ms < 1000 ? "just now" : report_span(ms, span));
-}
-
 static void add_endpoint(struct text *t, const char *word, const struct endpoint *ep)
 {
 	char text[ENDPOINT_TEXT];
@@ -215,14 +208,14 @@ static bool has_worked(const struct report_peer *p)
 
 static void say_direct(struct text *t, const struct report_peer *p)
 {
-	add_since(t, "direct", p->state_ms);
+	add_span(t, "direct for ", p->state_ms);
 	if (p->unanswered_ms != REPORT_NEVER)
 		add_span(t, ", though nothing has come back for ", p->unanswered_ms);
 }
 
 static void say_idle(struct text *t, const struct report_peer *p)
 {
-	add_since(t, "idle", p->state_ms);
+	add_span(t, "idle for ", p->state_ms);
 	if (p->unanswered_ms != REPORT_NEVER)
 		add_span(t, ", but in use again, without an answer, for ", p->unanswered_ms);
 	else
@@ -232,7 +225,7 @@ static void say_idle(struct text *t, const struct report_peer *p)
 static void say_probed(struct text *t, const struct report_head *h, const struct report_peer *p)
 {
 	if (p->why == PATH_WHY_NEW) { /* nothing speaks against it */
-		add_since(t, "direct", p->state_ms);
+		add_span(t, "direct for ", p->state_ms);
 		add(t, ": how soon it answers is being found out");
 		return;
 	}
@@ -264,11 +257,11 @@ static void add_nat(struct text *t, const struct report_head *h, const struct re
 	else if (h->mapping == PATHS_MAPPING_EACH)
 		add(t, "our NAT gives each destination another port");
 	else if (h->mapping == PATHS_MAPPING_SAME)
-		add(t, "it does not look for us, its NAT gives each destination another port, or the keys differ");
+		add(t, "it does not look for us, the keys differ, or its NAT gives each destination another port");
 	else if (p->trials < TRIALS_FEW)
 		add(t, "it does not look for us yet, or its NAT or ours gives each destination another port");
 	else
-		add(t, "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ");
+		add(t, "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port");
 }
 
 /* What the registry says of it. */

@@ -120,8 +120,12 @@ static void print_head(const struct view *v)
 	const struct report_head *h = &v->head;
 	char key[KEY_BASE64 + 1], zone[NAME_TEXT], span[REPORT_SPAN], when[OUTPUT_TEXT];
 
-	printf("%sinterface%s: %s%s%s%s\n", output_green(), output_reset(), output_green(), h->device, output_reset(),
-	    !h->is_there ? " (it is not there: waiting for it)" : !h->is_up ? " (it is down: `ip link set up` brings it up)" : "");
+	printf("%sinterface%s: %s%s%s", output_green(), output_reset(), output_green(), h->device, output_reset());
+	if (!h->is_there)
+		printf(" (it is not there: waiting for it)");
+	else if (!h->is_up)
+		printf(" (it is down: `ip link set %s up` brings it up)", h->device);
+	putchar('\n');
 	if (!key_is_zero(h->key))
 		printf("  %spublic key%s: %s\n", output_bold(), output_reset(), key_text(h->key, key));
 	printf("  %swgmeet run%s: for %s\n", output_bold(), output_reset(), report_span(h->running_ms, span));
@@ -136,16 +140,33 @@ static void print_head(const struct view *v)
 		printf("  %snews%s: on port %u, latest: %s\n", output_bold(), output_reset(), h->port, ago(v, h->told_ms, when));
 }
 
+static void print_allowed(const struct report_peer *p)
+{
+	char text[ALLOWEDIP_TEXT];
+	uint32_t i = 0;
+
+	printf("  %sallowed ips%s: ", output_bold(), output_reset());
+	for (; i < p->allowed_len && i < PATHS_ALLOWED; i++)
+		printf("%s%s", i > 0 ? ", " : "", allowedip_to_text(&p->allowed[i], text));
+	if (p->allowed_len > PATHS_ALLOWED)
+		printf(" and %u more", p->allowed_len - PATHS_ALLOWED);
+	puts(i > 0 ? "" : "(none)");
+}
+
 static void print_peer(const struct view *v, const struct report_peer *p)
 {
 	bool good = v->head.is_up && (p->state == PATH_DIRECT || p->state == PATH_IDLE);
 	char key[KEY_BASE64 + 1], ep[ENDPOINT_TEXT], rx[OUTPUT_TEXT], tx[OUTPUT_TEXT], when[OUTPUT_TEXT], why[REPORT_SENTENCE];
 
-	printf("\n%speer%s: %s%s%s\n", output_yellow(), output_reset(), output_yellow(), key_text(p->key, key), output_reset());
+	printf("\n%speer%s: %s%s%s%s\n", output_yellow(), output_reset(), output_yellow(), key_text(p->key, key), output_reset(),
+	    p->is_registry ? " (the registry)" : "");
 	printf("  %sendpoint%s: %s\n", output_bold(), output_reset(), endpoint_to_text(&p->endpoint, ep));
+	print_allowed(p);
 	printf("  %sin DNS%s: ", output_bold(), output_reset());
 	if (p->status == REPORT_UNASKED)
 		printf("not looked up\n");
+	else if (p->is_registry && p->status == LOOKUP_NOT_IN_ZONE)
+		printf("not in the zone, where it need not be\n");
 	else
 		printf("%s (%s)\n", p->status == LOOKUP_FOUND ? endpoint_to_text(&p->published, ep) :
 		    lookup_status_text((enum lookup_status)p->status), ago(v, p->answered_ms, when));

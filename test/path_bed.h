@@ -64,7 +64,7 @@ static inline void find(const char *endpoint)
 	answer(LOOKUP_FOUND, endpoint);
 }
 
-/* A path whose peer was never connected. It need not be looked up for the sake of news so soon. */
+/* A path whose peer was never connected. */
 static inline void setup(void)
 {
 	static const uint8_t key[KEY_LEN] = {7};
@@ -72,7 +72,6 @@ static inline void setup(void)
 	now = START;
 	peer = (struct wg_peer){.allowed_len = 1};
 	path_init(&p, key, 1, now);
-	p.asked_ms = now - PATH_LEAST_MS;
 }
 
 static inline void meet_at(const char *endpoint)

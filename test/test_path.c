@@ -67,7 +67,7 @@ START_TEST(but_so_often_that_the_registry_tells_of_it)
 
 	p.asked_ms = now - 2 * PATH_RENEW_MS;
 	meet_at("192.0.2.1:1");
-	see_after(5000);
+	ck_assert(path_ask_again(&p, now));
 	for (size_t i = 0; i < 9; i++) {
 		ck_assert_int_eq(next(), PATH_DO_ASK);
 		ck_assert_int_eq(path_wakes_at(&p), PATH_NEVER);
@@ -80,20 +80,22 @@ START_TEST(but_so_often_that_the_registry_tells_of_it)
 			hear();
 			shake_hands();
 			see_after(5000);
-		} while (p.ask_ms == PATH_NEVER);
+		} while (!path_ask_again(&p, now));
 		ck_assert_int_ge(now - asked_ms, PATH_RENEW_MS);
 		ck_assert_int_le(now - asked_ms, PATH_RENEW_MS + PATH_RENEW_MS / 8 + 5000);
 	}
 	ck_assert_int_eq(next(), PATH_DO_ASK);
 	answer(LOOKUP_FOUND, "192.0.2.1:1");
+	see_after(PATH_FRESH_MS + 5000);
+	ck_assert_int_eq(p.state, PATH_IDLE);
 	for (int i = 0; i < 200; i++) {
 		see_after(5000);
-		ck_assert(next() == PATH_DO_NOTHING || p.state == PATH_DIRECT);
+		ck_assert(!path_ask_again(&p, now));
 	}
-	ck_assert_int_eq(p.state, PATH_IDLE);
 	hear();
 	shake_hands();
 	see();
+	ck_assert(path_ask_again(&p, now) && !path_ask_again(&p, now));
 	ck_assert_int_eq(next(), PATH_DO_ASK);
 }
 END_TEST

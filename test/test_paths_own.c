@@ -148,6 +148,8 @@ START_TEST(news_of_strangers)
 	ck_assert(!paths_next(&ps, now, &act));
 	ck_assert_int_eq(paths_wakes_at(&ps, now), now + PATHS_DUMP_MS);
 	util_key(7, key);
+	now += 2000;
+	see();
 	paths_tell(&ps, key, now);
 	ck_assert(paths_next(&ps, now, &act));
 	ck_assert_mem_eq(paths_key(&ps, act.number), key, KEY_LEN);

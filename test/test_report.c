@@ -48,19 +48,19 @@ struct sentence {
 
 static const struct sentence sentences[] = {
     /* direct */
-    {"direct since 2 h", .state = PATH_DIRECT, WORKED},
-    {"direct since just now", .state = PATH_DIRECT, WORKED, .state_ms = 999},
-    {"direct since 1 s", .state = PATH_DIRECT, WORKED, .state_ms = 1000},
-    {"direct since 119 s", .state = PATH_DIRECT, WORKED, .state_ms = S(119) + 999},
-    {"direct since 2 min", .state = PATH_DIRECT, WORKED, .state_ms = S(120)},
-    {"direct since 119 min", .state = PATH_DIRECT, WORKED, .state_ms = S(7199)},
-    {"direct since 47 h", .state = PATH_DIRECT, WORKED, .state_ms = S(2 * 86400 - 1)},
-    {"direct since 3 days", .state = PATH_DIRECT, WORKED, .state_ms = S(3 * 86400)},
-    {"direct since 2 h, though nothing has come back for 4 s", .state = PATH_DIRECT, WORKED, .unanswered_ms = S(4)},
-    {"direct since 2 h", .state = PATH_DIRECT, WORKED, .is_registry = 1, FAILED(NO_ANSWER)},
+    {"direct for 2 h", .state = PATH_DIRECT, WORKED},
+    {"direct for a moment", .state = PATH_DIRECT, WORKED, .state_ms = 999},
+    {"direct for 1 s", .state = PATH_DIRECT, WORKED, .state_ms = 1000},
+    {"direct for 119 s", .state = PATH_DIRECT, WORKED, .state_ms = S(119) + 999},
+    {"direct for 2 min", .state = PATH_DIRECT, WORKED, .state_ms = S(120)},
+    {"direct for 119 min", .state = PATH_DIRECT, WORKED, .state_ms = S(7199)},
+    {"direct for 47 h", .state = PATH_DIRECT, WORKED, .state_ms = S(2 * 86400 - 1)},
+    {"direct for 3 days", .state = PATH_DIRECT, WORKED, .state_ms = S(3 * 86400)},
+    {"direct for 2 h, though nothing has come back for 4 s", .state = PATH_DIRECT, WORKED, .unanswered_ms = S(4)},
+    {"direct for 2 h", .state = PATH_DIRECT, WORKED, .is_registry = 1, FAILED(NO_ANSWER)},
     /* idle */
-    {"idle since 3 days: nothing was sent since, so there is nothing to repair", .state = PATH_IDLE, WORKED, .state_ms = S(3 * 86400)},
-    {"idle since 2 h, but in use again, without an answer, for 2 s", .state = PATH_IDLE, WORKED, .unanswered_ms = S(2)},
+    {"idle for 3 days: nothing was sent since, so there is nothing to repair", .state = PATH_IDLE, WORKED, .state_ms = S(3 * 86400)},
+    {"idle for 2 h, but in use again, without an answer, for 2 s", .state = PATH_IDLE, WORKED, .unanswered_ms = S(2)},
     /* in doubt */
     {"in doubt for 3 s: what was sent to it was not answered", PROBED, WORKED, .why = PATH_WHY_SILENCE},
     {"in doubt for 3 s: nothing came back since our address or route changed", PROBED, WORKED, .why = PATH_WHY_ADDRESS},
@@ -78,7 +78,7 @@ static const struct sentence sentences[] = {
         .why = PATH_WHY_SILENCE, FAILED(NO_ANSWER)},
     {"in doubt for 3 s: what was sent to it was not answered", PROBED, WORKED, .why = PATH_WHY_SILENCE, /* of another doubt */
         .status = LOOKUP_NO_ANSWER, .answered_ms = S(4)},
-    {"direct since just now: how soon it answers is being found out", PROBED, WORKED, .why = PATH_WHY_NEW, .state_ms = 300},
+    {"direct for a moment: how soon it answers is being found out", PROBED, WORKED, .why = PATH_WHY_NEW, .state_ms = 300},
     /* looked for, for the first time */
     {"being looked up", LOOKING, NEVER, .is_asking = 1},
     {"it waits for its turn to be looked up", LOOKING, NEVER},
@@ -121,12 +121,12 @@ static const struct sentence sentences[] = {
      "it does not look for us yet, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 1,
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
+     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
      "our NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .mapping = PATHS_MAPPING_EACH,
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "it does not look for us, its NAT gives each destination another port, or the keys differ", LOOKING, NEVER, ASKED, .trials = 6,
+     "it does not look for us, the keys differ, or its NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6,
         .mapping = PATHS_MAPPING_SAME, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
      "it is behind the same NAT as this host, which does not let its own packets back in", LOOKING, NEVER, ASKED, .trials = 6,
@@ -134,11 +134,11 @@ static const struct sentence sentences[] = {
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: is it down, or its port closed?",
         LOOKING, NEVER, ASKED, .trials = 6, .is_registry = 1, .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and now again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
+     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and to be tried again; the registry had it there 3 s ago: "
-     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
+     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
     {"no answer at 203.0.113.9:9 for 40 s: tried 3 times; the registry had it at 203.0.113.7:51820 3 s ago: "
-     "its NAT or ours gives each destination another port, wgmeet does not run there, or the keys differ", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
+     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; no answer from the registry (203.0.113.10:53)", LOOKING, WORKED,
         FAILED(NO_ANSWER), .trials = 6, .problem = true},
@@ -313,7 +313,7 @@ START_TEST(of_a_device_that_is_down_no_path_is_direct)
 	h.is_up = 0;
 	ck_assert_str_eq(report_sentence(&h, &p, said), "no packet passes: the device is down");
 	h.is_there = 0; /* nothing is known of it */
-	ck_assert_str_eq(report_sentence(&h, &p, said), "direct since 2 h");
+	ck_assert_str_eq(report_sentence(&h, &p, said), "direct for 2 h");
 }
 END_TEST
 
@@ -375,8 +375,10 @@ START_TEST(a_peer_is_told_as_its_path_is)
 	ck_assert(p->rx_bytes == 11 && p->tx_bytes == 12 && p->keepalive_s == 13 && p->handshake_s == 1800000000);
 	ck_assert(endpoint_equal(&p->endpoint, &dev.peers[0].endpoint) && endpoint_equal(&p->tried, &p->endpoint));
 	ck_assert(p->status == REPORT_UNASKED && p->answered_ms == REPORT_NEVER && p->published.family == AF_UNSPEC);
-	ck_assert(p->ask_ms == REPORT_NEVER && p->unanswered_ms == REPORT_NEVER && p->trial_ms == REPORT_NEVER);
+	ck_assert(p->ask_ms == 0 && p->unanswered_ms == REPORT_NEVER && p->trial_ms == REPORT_NEVER);
 	ck_assert(p->doubt_ms == REPORT_NEVER && p->heard_ms == 3000 && p->is_asking == 0 && p->is_waiting == 0);
+
+	ck_assert(p->allowed_len == dev.peers[0].allowed_len && p->allowed[0].family == dev.allowed[dev.peers[0].allowed_off].family);
 
 	ck_assert(report_peer_fill(&paths, 1, NOW, &m.peer));
 	ck_assert(p->state == PATH_LOOKING && p->handshake_s == 0 && p->is_registry == 0 && p->ask_ms == 0);
@@ -478,6 +480,8 @@ START_TEST(a_peer_is_judged)
 	BAD_PEER(m.peer.is_asking = 2);
 	BAD_PEER(m.peer.is_waiting = 2);
 	BAD_PEER(m.peer.endpoint.family = 3);
+	BAD_PEER(m.peer.allowed_len = PATHS_ALLOWED; m.peer.allowed[PATHS_ALLOWED - 1].family = 3);
+	BAD_PEER(m.peer.allowed_len = 7; m.peer.allowed[0].cidr = 33);
 	BAD_PEER(m.peer.published.family = 3);
 	BAD_PEER(m.peer.tried.family = 3);
 	BAD_PEER(m.peer.state_ms = -1);

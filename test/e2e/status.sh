@@ -81,15 +81,17 @@ expected="interface: wgone
   registry: 10.9.0.1:53, sees us at 203.0.113.20:51820 (T ago)
   news: on port 5354, latest: never
 
-peer: $(key alice)
+peer: $(key alice) (the registry)
   endpoint: 192.0.2.1:1001
-  in DNS: not looked up
+  allowed ips: 10.9.0.1/32
+  in DNS: not in the zone, where it need not be
   latest handshake: T ago
   transfer: 0 B received, 0 B sent
-  path: direct since T
+  path: direct for T
 
 peer: $(key bob)
   endpoint: 192.0.2.2:1002
+  allowed ips: 10.9.0.2/32
   in DNS: 192.0.2.2:1002 (T ago)
   latest handshake: never
   transfer: 0 B received, 0 B sent
@@ -97,6 +99,7 @@ peer: $(key bob)
 
 peer: $(key carol)
   endpoint: (none)
+  allowed ips: 10.9.0.3/32
   in DNS: not in the zone: the registry has not seen it, or not published it (T ago)
   latest handshake: never
   transfer: 0 B received, 1.21 KiB sent
@@ -104,10 +107,11 @@ peer: $(key carol)
 
 peer: $(key dora)
   endpoint: [2001:db8::4]:1004
+  allowed ips: 10.9.0.4/32
   in DNS: not looked up
   latest handshake: T ago
   transfer: 0 B received, 0 B sent
-  path: idle since T: nothing was sent since, so there is nothing to repair"
+  path: idle for T: nothing was sent since, so there is nothing to repair"
 same "status, as text" "$expected" "$(timeless "$LAB/out")"
 
 # ---- for programs ----
@@ -119,7 +123,7 @@ server='{"server":"10.9.0.1:53","status":"found","sees":"203.0.113.20:51820"}'
 json_is "status --json: the device" '[.device, .zone, .daemon, .present, .up, (.servers | map(del(.age))), .mapping, .latest_push]' \
 	"[\"wgone\",\"$ZONE\",true,true,true,[$server],\"unknown\",0]"
 json_is "status --json: the states" '[.peers[] | [.state, .registry, .trials, .dns.status, .action]]' \
-	'[["direct",true,0,"not-asked","none"],["looking",false,1,"found","kick"],["looking",false,0,"not-in-zone","none"],'\
+	'[["direct",true,0,"not-in-zone","none"],["looking",false,1,"found","kick"],["looking",false,0,"not-in-zone","none"],'\
 '["idle",false,0,"not-asked","none"]]'
 json_is "status --json: since when" '[.peers[] | now - .since | . >= 49 and . < 70]' '[true,true,true,true]'
 
