@@ -230,7 +230,9 @@ static void print_finding(const struct doctor_finding *f)
 
 	printf("%s%-4s%s  %s%s%s: %s.", colour, doctor_level_word(f->level), output_reset(), f->check, f->about[0] != '\0' ? " " : "",
 	    f->about, f->text);
-	printf(f->remedy[0] != '\0' ? " %s.\n" : "%s\n", f->remedy);
+	putchar('\n');
+	if (f->remedy[0] != '\0')
+		printf("      -> %s.\n", f->remedy);
 }
 
 static int print(const struct doctor *d, const struct doctor_findings *findings)

@@ -259,7 +259,7 @@ static void judge_link(struct judging *j)
 		    s->dev->peers_len, s->dev->peers_len == 1 ? "" : "s");
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "device", NULL, "%s is down: it sends and takes nothing", j->device);
-		doctor_advise(f, "Bring it up: `ip link set up dev %s`, or `wg-quick up %s`", j->device, j->device);
+		doctor_advise(f, "Bring it up: `ip link set %s up`, or `wg-quick up %s`", j->device, j->device);
 	}
 	if (s->dev->peers_len == 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "device", NULL, "%s has no peers", j->device);

@@ -51,8 +51,8 @@ static void judge_silent_peer(struct judging *j, const struct endpoint *server, 
 
 	if (p == NULL) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it is routed into %s, but is among no peer's allowed IPs", j->device);
-		doctor_advise(f, "Add its address to the allowed IPs of the registry's peer: `wg show %s allowed-ips` says what they are",
-		    j->device);
+		doctor_advise(f, "See that Server = is the registry's address in the tunnel, and that its peer here has that address: `wg show %s "
+		                 "allowed-ips`", j->device);
 	} else if (!j->seen->link_is_up) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer: it is inside the tunnel, and %s is down", j->device);
 		doctor_advise(f, "Bring the device up first, see above");
@@ -61,7 +61,7 @@ static void judge_silent_peer(struct judging *j, const struct endpoint *server, 
 		                                                "endpoint", key_text(p->public_key, key));
 		doctor_advise(f, "Give that peer its endpoint: `wg set %s peer %s endpoint ADDRESS:PORT`, and the same in wg-quick's file",
 		    j->device, key);
-	} else if (refused) {
+	} else if (refused && doctor_is_connected(j->seen, p)) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there: the tunnel to it works, and its host refuses UDP and TCP");
 		doctor_advise(f, "See on the registry whether wgmeetd runs, `systemctl status wgmeetd`, and listens at that address, Listen =");
 	} else if (!doctor_is_connected(j->seen, p)) {
@@ -91,11 +91,15 @@ static void judge_silent(struct judging *j, size_t i, const char *about)
 	} else if (says->udp.status == LOOKUP_UNREACHABLE) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there: the host refuses UDP and TCP%s",
 		    j->seen->device_error != 0 ? "; or it is inside the tunnel, which is not there" : "");
-		doctor_advise(f, "See whether the address is right, and there " LISTENS, server->port);
+		doctor_advise(f, "See whether the address is right, and " LISTENS, server->port);
+	} else if (j->seen->system_servers) {
+		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer, over UDP or over TCP; it is one of the system's, from "
+		                                                "/etc/resolv.conf, for there is no Server =");
+		doctor_advise(f, "Name the registry, mostly by its address in the tunnel: Server = in " SETTINGS_DIR "/%s.conf", j->device);
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer, over UDP or over TCP%s",
 		    j->seen->device_error != 0 ? "; it may be inside the tunnel, which is not there" : "");
-		doctor_advise(f, "See whether the address is right, and there " LISTENS ", there or here", server->port);
+		doctor_advise(f, "See whether the address is right, and " LISTENS ", there or here", server->port);
 	}
 }
 
@@ -154,8 +158,9 @@ static void judge_servfail(struct judging *j, const struct doctor_answer *a, con
 	}
 }
 
-static void judge_zone_at(struct judging *j, const struct doctor_answer *a, const char *about)
+static void judge_zone_at(struct judging *j, const struct doctor_answer *a, const struct endpoint *server, const char *about)
 {
+	char addr[ENDPOINT_TEXT];
 	char zone[NAME_TEXT], apex[NAME_TEXT];
 	struct doctor_finding *f;
 
@@ -174,19 +179,19 @@ static void judge_zone_at(struct judging *j, const struct doctor_answer *a, cons
 		                              ", and that this server is the registry");
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "zone", about, "its answer about %s makes no sense (RCODE %u)", zone, a->rcode);
-		doctor_advise(f, "See what it says: `dig @%s %s SOA`", about, zone);
+		doctor_advise(f, "See what it says: `dig @%s -p %u %s SOA`", endpoint_addr_to_text(server, addr), server->port, zone);
 	}
 }
 
 /* The servers' clocks, where their cookies tell them. */
 static void judge_clocks(struct judging *j, const struct doctor_answer *a, const char *about)
 {
-	int32_t ahead_s = (int32_t)(a->time_s - (uint32_t)j->seen->now_s); /* RFC 1982 */
+	int64_t ahead_s = (int32_t)(a->time_s - (uint32_t)j->seen->now_s); /* RFC 1982 */
 	struct doctor_finding *f;
 
-	if (a->time_s == 0 || j->seen->now_s < DOCTOR_YEAR_S || abs(ahead_s) <= CLOCKS_S)
+	if (a->time_s == 0 || j->seen->now_s < DOCTOR_YEAR_S || llabs(ahead_s) <= CLOCKS_S)
 		return;
-	f = doctor_say(j, DOCTOR_WARN, "clock", NULL, "the clock of the name server %s is %d s %s this host's", about, abs(ahead_s),
+	f = doctor_say(j, DOCTOR_WARN, "clock", NULL, "the clock of the name server %s is %lld s %s this host's", about, llabs(ahead_s),
 	    ahead_s > 0 ? "ahead of" : "behind");
 	doctor_advise(f, "Let both be set from the network (systemd-timesyncd, chrony): a clock that is set back later keeps WireGuard from "
 	                 "making handshakes");
@@ -267,7 +272,7 @@ void doctor_judge_servers(struct judging *j)
 		if (!has_answered(a))
 			continue;
 		endpoint_to_text(&s->settings->servers.at[i], about);
-		judge_zone_at(j, a, about);
+		judge_zone_at(j, a, &s->settings->servers.at[i], about);
 		judge_clocks(j, a, about);
 	}
 	judge_delegation(j);

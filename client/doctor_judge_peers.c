@@ -52,7 +52,7 @@ static bool judge_registry(struct judging *j)
 		advise_handshake(j, f, p);
 	} else {
 		doctor_say(j, DOCTOR_OK, "registry", key, "the last handshake with it, at %s, was: %s", ep, ago);
-		return true;
+		return doctor_is_connected(j->seen, p);
 	}
 	return false;
 }
@@ -166,7 +166,7 @@ static void judge_seen(struct judging *j, const struct endpoint *ep)
 		doctor_advise(f, "Only peers that are open to everybody are reached from here: forward UDP port %u to this host in the NAT, or choose "
 		                 "a kind of NAT there that keeps ports (endpoint-independent, full cone)", s->dev->listen_port);
 	} else {
-		doctor_say(j, DOCTOR_OK, "nat", NULL, "this host is behind one, and others see it at %s; its own port is %u", text, s->dev->listen_port);
+		doctor_say(j, DOCTOR_OK, "nat", NULL, "this host is behind one, and the registry sees it at %s; its own port is %u", text, s->dev->listen_port);
 	}
 	judge_keepalive(j);
 }
@@ -316,9 +316,9 @@ static void judge_run(struct judging *j)
 		doctor_advise(f, "See who has it: `ss -lunp sport = :%u`; or choose another one with NotifyPort =, here and on the registry",
 		    s->settings->notify_port);
 	} else if (s->run.port != 0) {
-		doctor_say(j, DOCTOR_OK, "notify", NULL, "wgmeet run hears of changes at UDP port %u%s%s", s->run.port, s->run.told_ms == REPORT_NEVER ?
-		        "; nothing has come so far" : "; the last one came before ", s->run.told_ms == REPORT_NEVER ? "" :
-		        report_span(s->run.told_ms, span));
+		doctor_say(j, DOCTOR_OK, "notify", NULL, "wgmeet run listens for changes at UDP port %u, where a firewall here must let them in from "
+		                                        "the registry; the last one came: %s%s", s->run.port, s->run.told_ms == REPORT_NEVER ?
+		        "never so far" : report_span(s->run.told_ms, span), s->run.told_ms == REPORT_NEVER ? "" : " ago");
 	}
 }
 
@@ -335,11 +335,19 @@ void doctor_judge_keeper(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet sync is run again and again, by %s", s->keeper == DOCTOR_TIMER ? "a timer" : "cron");
 	} else if (s->run_error == -ENOENT) {
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "nothing keeps the paths: neither wgmeet run is there, nor a timer or a line of a crontab for wgmeet sync");
-		doctor_advise(f, "Start it: `systemctl enable --now wgmeet@%s`", j->device);
+		if (s->root_socket)
+			doctor_advise(f, "Start it, as root, whose the device's socket is: `install -D -m 644 -t /etc/systemd/system/wgmeet@.service.d "
+			                 "/usr/share/doc/wgmeet/examples/wgmeet-userspace.conf && systemctl daemon-reload && systemctl enable --now "
+			                 "wgmeet@%s`", j->device);
+		else
+			doctor_advise(f, "Start it: `systemctl enable --now wgmeet@%s`", j->device);
 	} else {
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "it cannot be told how wgmeet run is: %s", reported_error(s->run_error));
-		if (s->run_error == -EACCES || s->run_error == -EPERM)
-			doctor_advise(f, "Run this as root, and see whose " REPORT_DIR "/%s is", j->device);
+		if (s->run_error == -EPERM)
+			doctor_advise(f, "See that nobody but root may write to " REPORT_DIR ", `chmod 755 " REPORT_DIR "`, and whose " REPORT_DIR "/%s is",
+			    j->device);
+		else if (s->run_error == -EACCES)
+			doctor_advise(f, "Run this as root");
 		else
 			doctor_advise(f, "See what it says: `journalctl -u wgmeet@%s`, `wgmeet status %s`", j->device, j->device);
 	}

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "links.h"
 #include "reported.h"
+#include "wgdev_uapi.h"
 
 #define FILE_MOST 65536 /* octets that are read of a file */
 
@@ -91,7 +93,7 @@ enum doctor_port doctor_port_of(const char *text, size_t len)
 			port = strtoul(value, NULL, 10) != 0 ? DOCTOR_PORT_FIXED : DOCTOR_PORT_ANY;
 		}
 		n = strcspn(at, "\n");
-		at += n + (at[n] == '\n');
+		at += n + 1; /* behind a line break, or a NUL that does not belong there */
 	}
 	return port;
 }
@@ -186,10 +188,28 @@ static int read_report(struct doctor_seen *s, int fd)
 	return r < 0 ? r : r == 1 && m.magic == REPORT_END ? 0 : -EPROTO;
 }
 
+static bool has_drop_in(const char *device)
+{
+	char pattern[128 + IFNAMSIZ];
+	glob_t found;
+	bool any = false;
+
+	for (size_t i = 0; i < 2 && !any; i++) {
+		snprintf(pattern, sizeof(pattern), "/etc/systemd/system/wgmeet@%s.service.d/*.conf", i == 0 ? "" : device);
+		any = glob(pattern, 0, NULL, &found) == 0;
+		globfree(&found);
+	}
+	return any;
+}
+
 static void look_at_keeper(struct doctor_seen *s, char *buf)
 {
 	const char *device = s->settings->device;
 	int fd = reported_open(device, false, &s->run);
+	uid_t uid;
+	gid_t gid;
+
+	s->root_socket = wgdev_uapi_owner(device, &uid, &gid) && uid == 0 && !has_drop_in(device);
 
 	s->run_error = fd < 0 ? fd : read_report(s, fd);
 	if (fd >= 0)

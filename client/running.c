@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 
+#define TRIALS_SAID 3 /* in vain, before that is worth a line */
 #define NETWORKS 16 /* of the device's own that count */
 #define SOON_MS  500
 #define COST     10 /* a dump has at most a tenth of the time */
@@ -40,6 +41,8 @@ static void say_registry(struct run *r, uint32_t server, enum lookup_status stat
 	const struct paths_own *own = &r->paths.own[server];
 	char where[ENDPOINT_TEXT], ep[ENDPOINT_TEXT];
 
+	if (status == LOOKUP_NO_ANSWER || status == LOOKUP_UNREACHABLE) /* has the network another one now? */
+		r->look_for_servers = r->system_servers;
 	if (r->registry[server] == 1 + (uint32_t)status)
 		return;
 	r->registry[server] = 1 + (uint32_t)status;
@@ -50,8 +53,6 @@ static void say_registry(struct run *r, uint32_t server, enum lookup_status stat
 		warnx("%s: the registry at %s: %s: peers that have no path cannot be found there", name, where, lookup_status_text(status));
 	else
 		info("%s: the registry at %s does not see us: %s", name, where, lookup_status_text(status));
-	if (status == LOOKUP_NO_ANSWER || status == LOOKUP_UNREACHABLE) /* has the network another one now? */
-		r->look_for_servers = r->system_servers;
 }
 
 static void say_state(struct run *r, size_t place)
@@ -68,8 +69,22 @@ static void say_state(struct run *r, size_t place)
 		info("%s: %s: direct, at %s", r->settings.device, name_of(p), endpoint_to_text(&p->endpoint, ep));
 	else if (path_state_is_up(before) && !path_state_is_up(now) && now != PATH_IDLE)
 		info("%s: %s: %s: looking for it", r->settings.device, name_of(p), path_why_text(p->why));
+	else if (now == PATH_LOOKING && p->trials == TRIALS_SAID)
+		info("%s: %s: no answer at %s so far, as wgmeet status has it", r->settings.device, name_of(p),
+		    endpoint_to_text(&p->endpoint, ep));
 	else
 		debug("%s: %s: %s", r->settings.device, name_of(p), path_state_word(now));
+}
+
+static void say_up(struct run *r)
+{
+	if (r->daemon.is_up != r->said_down)
+		return;
+	r->said_down = !r->daemon.is_up;
+	if (r->said_down)
+		warnx("%s: the device is down: nothing can be sent before `ip link set %s up`", r->settings.device, r->settings.device);
+	else
+		info("%s: the device is up again", r->settings.device);
 }
 
 static void say_states(struct run *r)
@@ -163,6 +178,8 @@ void running_look(struct run *r)
 		r->daemon.is_up = !r->daemon.is_up;
 		reporter_changed(&r->reporter);
 	}
+	if (e == 0)
+		say_up(r);
 	r->tunnel_known = false;
 	r->dump_least_ms = running_now_ms() + COST * (running_now_ms() - begun);
 	say_states(r);

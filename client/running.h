@@ -24,7 +24,7 @@ struct run {
 	unsigned ifindex;    /* 0: it is not there */
 	int64_t dump_least_ms, slept_ms, settled_ms;
 	struct plan_tunnel tunnel;
-	bool tunnel_known;
+	bool tunnel_known, said_down;
 	struct paths paths;
 	struct ways ways;
 	struct links *links;

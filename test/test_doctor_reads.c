@@ -183,6 +183,7 @@ START_TEST(a_port_in_wg_quicks_file)
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		ck_assert_msg(doctor_port_of(files[i].text, strlen(files[i].text)) == files[i].port, "%s", files[i].text);
+	ck_assert_int_eq(doctor_port_of("[Interface]\n\0x\nListenPort = 5\n", 31), DOCTOR_PORT_FIXED);
 }
 END_TEST
 

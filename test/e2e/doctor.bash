@@ -8,7 +8,10 @@ doctor() {
 	shift
 	[[ ${1:-} == wg* || ${1:-} == eth* ]] || set -- "wg$name" "$@"
 	status=0
-	lab_in "$name" timeout 60 "${before[@]}" "$BIN/wgmeet" doctor "$@" >"$LAB/out" 2>"$LAB/err" </dev/null || status=$?
+	lab_in "$name" timeout 60 "${before[@]}" "$BIN/wgmeet" doctor "$@" >"$LAB/lines" 2>"$LAB/err" </dev/null || status=$?
+	# What to do stands below; here each finding is one line.
+	awk '/^      -> / { sub(/^ +-> /, ""); printf " %s", $0; next } { printf "%s%s", (NR > 1 ? "\n" : ""), $0 } END { print "" }' \
+		"$LAB/lines" >"$LAB/out"
 }
 before=()
 

@@ -203,7 +203,7 @@ what="a device that is down"
 ip -n alice link set wgalice down
 doctor alice "${outside[@]}"
 ends 1
-finds fail device 'wgalice is down' 'ip link set up dev wgalice'
+finds fail device 'wgalice is down' 'ip link set wgalice up'
 
 what="a host that was never seen"
 run_end bob
