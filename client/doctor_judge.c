@@ -269,7 +269,7 @@ static void judge_link(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "key", NULL, "%s has a private key", j->device);
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "key", NULL, "%s has no private key: no handshake is possible", j->device);
-		doctor_advise(f, "Give it one: `wg genkey >FILE`, `wg set %s private-key FILE`, and give its public key to the others",
+		doctor_advise(f, "Give it one: `(umask 077; wg genkey >FILE)`, `wg set %s private-key FILE`, and give its public key to the others",
 		    j->device);
 	}
 }

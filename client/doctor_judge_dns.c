@@ -62,8 +62,8 @@ static void judge_silent_peer(struct judging *j, const struct endpoint *server, 
 		doctor_advise(f, "Give that peer its endpoint: `wg set %s peer %s endpoint ADDRESS:PORT`, and the same in wg-quick's file",
 		    j->device, key);
 	} else if (refused && doctor_is_connected(j->seen, p)) {
-		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there: the tunnel to it works, and its host refuses UDP and TCP");
-		doctor_advise(f, "See on the registry whether wgmeetd runs, `systemctl status wgmeetd`, and listens at that address, Listen =");
+		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there, or a firewall rejects it: the tunnel to it works, but UDP and TCP are refused");
+		doctor_advise(f, "See on the registry whether wgmeetd runs, `systemctl status wgmeetd`, and listens at that address, Listen =, and whether a firewall rejects port %u, `nft list ruleset`", server->port);
 	} else if (!doctor_is_connected(j->seen, p)) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "it does not answer: it is inside the tunnel, which is dead: the last handshake "
 		    "with the peer %s, at %s, was: %s", key_text(p->public_key, key), endpoint_to_text(&p->endpoint, ep),
@@ -81,15 +81,17 @@ static void judge_silent(struct judging *j, size_t i, const char *about)
 {
 	const struct endpoint *server = &j->seen->settings->servers.at[i];
 	const struct doctor_server *says = &j->seen->dns->servers[i];
+	/* A firewall that rejects says so over UDP in the same way. */
+	bool refused = says->udp.status == LOOKUP_UNREACHABLE && says->tcp.status == LOOKUP_UNREACHABLE;
 	struct doctor_finding *f;
 
 	if (j->seen->through[i]) {
-		judge_silent_peer(j, server, says->udp.status == LOOKUP_UNREACHABLE, about);
+		judge_silent_peer(j, server, refused, about);
 	} else if (j->seen->unrouted[i]) {
 		f = doctor_say(j, DOCTOR_FAIL, "server", about, "this host has no route to it");
 		doctor_advise(f, "See whether the address is right, and `ip route`; if it is inside the tunnel, the device has to be up");
-	} else if (says->udp.status == LOOKUP_UNREACHABLE) {
-		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there: the host refuses UDP and TCP%s",
+	} else if (refused) {
+		f = doctor_say(j, DOCTOR_FAIL, "server", about, "nobody listens there, or a firewall rejects it: UDP and TCP are refused%s",
 		    j->seen->device_error != 0 ? "; or it is inside the tunnel, which is not there" : "");
 		doctor_advise(f, "See whether the address is right, and " LISTENS, server->port);
 	} else if (j->seen->system_servers) {
@@ -210,7 +212,10 @@ static void judge_nameserver(struct judging *j, const struct doctor_nameserver *
 	endpoint_addr_to_text(&n->address, ep);
 	if (n->address.family == AF_UNSPEC) {
 		f = doctor_say(j, DOCTOR_FAIL, "delegation", about, "%s is delegated to it, but it has no address", zone);
-		doctor_advise(f, "Put its address beside the NS record: `%s. A ADDRESS`", about);
+		if (name_is_within(&n->name, &j->seen->settings->zone))
+			doctor_advise(f, "Put its address beside the NS record: `%s. A ADDRESS`", about);
+		else
+			doctor_advise(f, "See that this name is right, and that it has an address: `dig %s A`", about);
 	} else if (!has_answered(a)) {
 		f = doctor_say(j, DOCTOR_FAIL, "delegation", about, "%s is delegated to it, but at %s nobody answers", zone, ep);
 		doctor_advise(f, "See that the address in the zone above is the registry's, that wgmeetd listens there (Listen =), and that UDP "

@@ -138,7 +138,9 @@ static bool is_symmetric(const struct doctor_seen *s, const struct endpoint *ep)
 	for (size_t i = 0; i < s->settings->servers.len; i++) {
 		const struct doctor_record *r = &s->own[i];
 
-		if (r->status == LOOKUP_FOUND && r->endpoint.family == ep->family && r->endpoint.port != ep->port)
+		/* Within this host's own network no NAT is passed. */
+		if (r->status == LOOKUP_FOUND && r->endpoint.family == ep->family && r->endpoint.port != ep->port &&
+		    endpoint_is_private(&r->endpoint) == endpoint_is_private(ep))
 			return true;
 	}
 	return s->run_error == 0 && s->run.mapping == PATHS_MAPPING_EACH;

@@ -1,6 +1,5 @@
 #include "doctor_look.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -141,22 +140,20 @@ static bool has_cron_line(const char *path, const char *device, char *buf)
 	return found;
 }
 
+/* The system's, and root's own: another user's line may not set anything. */
 static bool has_cron(const char *device, char *buf)
 {
-	static const char *const directories[] = {"/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron", "/etc/crontabs"};
-	char path[PATH_MAX];
-	bool found = has_cron_line("/etc/crontab", device, buf);
+	static const char *const patterns[] = {"/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/root", "/var/spool/cron/root",
+	    "/etc/crontabs/root"};
+	bool found = false;
 
-	for (size_t i = 0; i < sizeof(directories) / sizeof(*directories) && !found; i++) {
-		DIR *dir = opendir(directories[i]);
-		const struct dirent *e;
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns) && !found; i++) {
+		glob_t files = {0};
 
-		while (dir != NULL && !found && (e = readdir(dir)) != NULL) {
-			snprintf(path, sizeof(path), "%s/%s", directories[i], e->d_name);
-			found = e->d_name[0] != '.' && has_cron_line(path, device, buf);
-		}
-		if (dir != NULL)
-			closedir(dir);
+		if (glob(patterns[i], 0, NULL, &files) == 0)
+			for (size_t k = 0; k < files.gl_pathc && !found; k++)
+				found = has_cron_line(files.gl_pathv[k], device, buf);
+		globfree(&files);
 	}
 	return found;
 }
@@ -191,7 +188,7 @@ static int read_report(struct doctor_seen *s, int fd)
 static bool has_drop_in(const char *device)
 {
 	char pattern[128 + IFNAMSIZ];
-	glob_t found;
+	glob_t found = {0};
 	bool any = false;
 
 	for (size_t i = 0; i < 2 && !any; i++) {

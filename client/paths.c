@@ -172,7 +172,9 @@ enum paths_mapping paths_mapping(const struct paths *ps)
 		for (size_t k = 0; k < i; k++) {
 			const struct paths_own *a = &ps->own[i], *b = &ps->own[k];
 
-			if (a->at.family == AF_UNSPEC || a->at.family != b->at.family || a->peer == b->peer)
+			/* A registry within this host's own network sees it without the NAT. */
+			if (a->at.family == AF_UNSPEC || a->at.family != b->at.family || a->peer == b->peer ||
+			    endpoint_is_private(&a->at) != endpoint_is_private(&b->at))
 				continue;
 			if (!endpoint_equal(&a->at, &b->at))
 				return PATHS_MAPPING_EACH;

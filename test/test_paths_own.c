@@ -168,6 +168,7 @@ static const struct {
     {"192.0.2.1:1", "192.0.2.1:2", true, PATHS_MAPPING_UNKNOWN},
     {"192.0.2.1:1", "[2001:db8::1]:1", false, PATHS_MAPPING_UNKNOWN},
     {"192.0.2.1:1", NULL, false, PATHS_MAPPING_UNKNOWN},
+    {"192.0.2.1:1", "192.168.7.5:2", false, PATHS_MAPPING_UNKNOWN},
 };
 
 START_TEST(several_registries_tell_our_nat)
