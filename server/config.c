@@ -284,7 +284,7 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 	const char *file = NULL;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "c:", table, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
 		if (opt == 'c') {
 			file = optarg;
 		} else if (opt == OPT_CHECK) {
@@ -298,7 +298,7 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 		} else if (opt == OPT_INIT || opt == OPT_YES) {
 			/* It is looked for before all else, see init_is_wanted(). */
 			die_usage("%s", opt == OPT_INIT ? "write --init in full" : "--yes goes with --init");
-		} else if (opt == OPT_HELP) {
+		} else if (opt == OPT_HELP || opt == 'h') {
 			help(c);
 		} else if (opt == OPT_VERSION) {
 			puts("wgmeetd " VERSION);

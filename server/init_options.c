@@ -139,14 +139,14 @@ void init_options_read(struct init_plan *plan, int argc, char *argv[])
 	table = conf_getopt(&given.conf, own_options, OPT_TABLE);
 	optind = 0;
 	plan->file = CONFIG_FILE;
-	while ((opt = getopt_long(argc, argv, "c:", table, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
 		if (opt == 'c')
 			plan->file = optarg;
 		else if (opt == OPT_YES)
 			plan->yes = true;
 		else if (opt == OPT_DRY_RUN)
 			plan->dry_run = true;
-		else if (opt == OPT_HELP)
+		else if (opt == OPT_HELP || opt == 'h')
 			help();
 		else if (opt == OPT_VERSION) {
 			puts("wgmeetd " VERSION);

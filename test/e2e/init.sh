@@ -414,6 +414,11 @@ says "name servers that are given" "^  $ZONE\. .* NS +ns1\.example\.net\.\$"
 says "with glue for those in the zone" "^  ns\.$ZONE\. .* A +203\.0\.113\.10\$"
 check "and the file is accepted" "$BIN/wgmeetd" --check --config "$conf"
 
+# As wgmeet has it.
+for option in '' --init; do
+	same "$option -h is $option --help" "$("$BIN/wgmeetd" $option --help 2>&1)" "$("$BIN/wgmeetd" $option -h 2>&1)"
+done
+
 # Where no file can be.
 rm -rf "$etc"
 status=0
