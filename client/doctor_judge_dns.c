@@ -152,7 +152,7 @@ static void judge_servfail(struct judging *j, const struct doctor_answer *a, con
 	if (a->ede == EDE_NOT_READY || !j->seen->system_servers) {
 		f = doctor_say(j, DOCTOR_FAIL, "zone", about, "the registry is not ready (SERVFAIL%s): it serves %s, but %s",
 		    a->ede == EDE_NOT_READY ? ", Not Ready" : "", zone,
-		    a->ede == EDE_NOT_READY ? "its WireGuard device is not there" : "cannot answer, or asks others in vain");
+		    a->ede == EDE_NOT_READY ? "its WireGuard device is not there, or wgmeetd may not read it" : "cannot answer, or asks others in vain");
 		doctor_advise(f, "Bring the device up there, and see what it says: `journalctl -u wgmeetd`, `wg show interfaces`");
 	} else {
 		f = doctor_say(j, DOCTOR_FAIL, "zone", about, "this resolver cannot reach a server of %s (SERVFAIL)", zone);
@@ -222,7 +222,7 @@ static void judge_nameserver(struct judging *j, const struct doctor_nameserver *
 		                 "and TCP port 53 get there from everywhere; or take that NS record out");
 	} else if (!doctor_answer_is_good(a, &j->seen->settings->zone) || !a->is_authoritative) {
 		f = doctor_say(j, DOCTOR_FAIL, "delegation", about, "it is lame: %s is delegated to it, but what answers at %s %s", zone, ep,
-		    a->rcode == SERVFAIL && a->ede == EDE_NOT_READY ? "is not ready: its WireGuard device is not there" :
+		    a->rcode == SERVFAIL && a->ede == EDE_NOT_READY ? "is not ready: its WireGuard device is not there, or wgmeetd may not read it" :
 		    a->rcode == REFUSED && a->ede == EDE_PROHIBITED ? "refuses to answer this host" :
 		                                                      "does not serve that zone");
 		doctor_advise(f, "See that the address in the zone above is the registry's, and that the zone's name is the one of Name = there; "
