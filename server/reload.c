@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,17 +107,34 @@ void reload_take_zones(struct observer *o, const struct config *new)
 	}
 }
 
-/* What was bound, forked and dropped at the start cannot change. */
-static bool same_server(const struct server_conf *a, const struct server_conf *b)
+static bool same_listen(const struct listen_list *a, const struct listen_list *b)
 {
-	bool same = a->workers == b->workers && a->listen.len == b->listen.len && strcmp(a->user, b->user) == 0 &&
-	    strcmp(a->observer_user, b->observer_user) == 0 && strcmp(a->state_directory, b->state_directory) == 0 &&
-	    strcmp(a->metrics_socket, b->metrics_socket) == 0;
+	bool same = a->len == b->len;
 
-	for (size_t i = 0; same && i < a->listen.len; i++)
-		same = endpoint_equal(&a->listen.at[i].at, &b->listen.at[i].at) &&
-		    strcmp(a->listen.at[i].device, b->listen.at[i].device) == 0;
+	for (size_t i = 0; same && i < a->len; i++)
+		same = endpoint_equal(&a->at[i].at, &b->at[i].at) && strcmp(a->at[i].device, b->at[i].device) == 0;
 	return same;
+}
+
+/* What was bound, forked and dropped at the start cannot change. */
+static void warn_of_fixed(const struct server_conf *a, const struct server_conf *b)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} fixed[] = {
+	    {"Listen", same_listen(&a->listen, &b->listen)}, {"User", strcmp(a->user, b->user) == 0},
+	    {"ObserverUser", strcmp(a->observer_user, b->observer_user) == 0}, {"Workers", a->workers == b->workers},
+	    {"StateDirectory", strcmp(a->state_directory, b->state_directory) == 0},
+	    {"MetricsSocket", strcmp(a->metrics_socket, b->metrics_socket) == 0},
+	};
+	char keys[96] = ""; /* room for all */
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (!fixed[i].same)
+			snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", *keys != '\0' ? ", " : "", fixed[i].key);
+	if (*keys != '\0')
+		warnx("%s in the configuration changed: that needs a restart, and stays as it was", keys);
 }
 
 void reload_configuration(struct observer *o, int argc, char *argv[])
@@ -132,9 +150,7 @@ void reload_configuration(struct observer *o, int argc, char *argv[])
 		free(new);
 		return;
 	}
-	if (!same_server(&o->config->server, &new->server))
-		warnx("of Listen, User, ObserverUser, Workers, StateDirectory and MetricsSocket something changed: it needs a restart, and "
-		      "stays as it was");
+	warn_of_fixed(&o->config->server, &new->server);
 	o->config->server.verbose = new->server.verbose;
 	log_init("wgmeetd", new->server.verbose);
 	o->config->server.rate_limit = new->server.rate_limit;

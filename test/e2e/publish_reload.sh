@@ -101,7 +101,8 @@ before=$(serial)
 zone <<<'' | configure
 sed -i -e 's/^Listen.*/Listen = 127.0.0.2:5301/' -e 's/^Workers.*/Workers = 2/' "$conf"
 hup "$reread"
-matches "Listen needs a restart" 'of Listen, .* it needs a restart' "$(log)"
+matches "Listen and Workers need a restart, and are named" \
+	'Listen, Workers in the configuration changed: that needs a restart, and stays as it was$' "$(log)"
 lab_wait 2 are_served "alice bob carol"
 settled "another Listen, and less peers" "$before" "alice bob carol"
 same "nobody answers at the new address" none "$(lab_in - dig +tries=1 +time=1 -p 5301 @127.0.0.2 "$ZONE" SOA |
