@@ -62,6 +62,8 @@ static struct sandbox_user observer_user_of(const struct config *config, struct 
 		if (config->zones[i].device[0] == '\0' || !wgdev_uapi_owner(config->zones[i].device, &owner.uid, &owner.gid) ||
 		    owner.uid == user.uid)
 			continue;
+		if (geteuid() != 0)
+			return user; /* it cannot become that one; see source_started_as() */
 		info("the socket of device %s is for user %u alone: so the observer is that user", config->zones[i].device,
 		    (unsigned)owner.uid);
 		return owner;
@@ -228,6 +230,7 @@ int main(int argc, char *argv[])
 	if (config.print_metrics)
 		return metrics_server_print(&config.server, config.output);
 	check_capability(&config);
+	source_started_as(geteuid());
 	if (config.print_zone) {
 		sandbox_enter(role_of(&config), NULL, NULL);
 		print_zones(&config);

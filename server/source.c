@@ -9,6 +9,13 @@ const char source_capability_hint[] =
     "AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, or `setcap cap_net_admin+ep wgmeetd`; a file written by "
     "`wg show DEV dump` (--dump-file) needs none";
 
+static bool was_root = true;
+
+void source_started_as(uid_t uid)
+{
+	was_root = uid == 0;
+}
+
 void source_init(struct source *s, const struct zone_conf *conf)
 {
 	memset(s, 0, sizeof(*s));
@@ -35,10 +42,14 @@ static enum source_result judge(struct source *s, int err)
 		snprintf(s->why, sizeof(s->why), "may not read device %s: CAP_NET_ADMIN is missing", dev);
 		return SOURCE_FAILED;
 	case EACCES:
-		snprintf(s->why, sizeof(s->why),
-		    "may not open %s's socket in " WGDEV_UAPI_DIR ": start wgmeetd as root, and after the device or with "
-		    "--observer-user root",
-		    dev);
+		if (was_root)
+			snprintf(s->why, sizeof(s->why),
+			    "may not open %s's socket in " WGDEV_UAPI_DIR ": start wgmeetd after the device, or with --observer-user root", dev);
+		else
+			snprintf(s->why, sizeof(s->why),
+			    "may not open %s's socket in " WGDEV_UAPI_DIR ": wgmeetd was not started as root; a service needs the drop-in "
+			    "wgmeetd-userspace.conf in /etc/systemd/system/wgmeetd.service.d, then `systemctl daemon-reload` and "
+			    "`systemctl restart wgmeetd`", dev);
 		return SOURCE_FAILED;
 	default:
 		snprintf(s->why, sizeof(s->why), "cannot read device %s: %s", dev, strerror(-err));

@@ -25,7 +25,7 @@ struct source {
 	struct wgdev_kernel *kernel; /* NULL until it is needed */
 	struct wgdev_uapi uapi;
 	struct wgdev_dump_stamp stamp;
-	char why[256]; /* after ABSENT and FAILED */
+	char why[384]; /* after ABSENT and FAILED */
 	bool wrong;     /* the file is, in the version that was read last */
 	bool userspace; /* the device was found at a UAPI socket */
 	bool has_peers; /* there, when it was read last; */
@@ -42,6 +42,10 @@ void source_end(struct source *s); /* and all that it holds */
 
 /* The zone that was made of the last read did not come to be: the next one reads the file even if it is the same. */
 void source_forget(struct source *s);
+
+/* Who started the program, before the sandbox is entered: what helps against a socket that may not be opened depends on that.
+ * It is root, if this is never said. */
+void source_started_as(uid_t uid);
 
 /* What to say to someone who lacks the capability. */
 extern const char source_capability_hint[];

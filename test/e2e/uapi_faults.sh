@@ -156,4 +156,15 @@ check "hangs from the start: and not before that is known" grep -q 'does not ans
 check "hangs from the start: SERVFAIL" not_ready
 kill -s CONT "${lab_pid[wghub]}"
 check "continued: served" lab_wait 5 peer_served 1
+lab_stop wgmeetd
+
+# Started as the service is, and not as root, whose socket it is.
+not_root=(setpriv "--reuid=$OBSERVER_UID" "--regid=$OBSERVER_UID" --clear-groups --inh-caps=+net_admin,+net_bind_service
+	--ambient-caps=+net_admin,+net_bind_service --)
+lab_start wgmeetd hub "${not_root[@]}" "$BIN/wgmeetd" --zone $ZONE --device wghub --listen $SERVER:53
+check "not root: it starts" lab_wait 10 grep -q "answering SERVFAIL" "$LAB/wgmeetd.log"
+check "not root: SERVFAIL" not_ready
+same "not root: one line says why, and what helps" 1 "$(grep -c socket "$LAB/wgmeetd.log")"
+check "not root: with the drop-in" grep -Eq 'was not started as root; .*drop-in wgmeetd-userspace\.conf .*daemon-reload.*restart wgmeetd' \
+	"$LAB/wgmeetd.log"
 e2e_done
