@@ -50,6 +50,7 @@ struct observer {
 	uint64_t limits_generation, limits_sent[CONFIG_WORKERS];
 	int64_t roll_ms; /* when the cookies get a new secret */
 	bool told_ready; /* the service manager */
+	int64_t status_ms; /* before when it is not told how we are doing */
 };
 
 /* publish.c */

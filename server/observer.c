@@ -2,6 +2,8 @@
 #include <poll.h>
 #include <sodium/randombytes.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,7 +17,9 @@
 #include "observed.h"
 #include "ready.h"
 
-#define STOP_S 3 /* that the workers have to end */
+#define STOP_S     3    /* that the workers have to end */
+#define STATUS_MS  1000 /* between two lines about how it is doing */
+#define STATUS_MAX 768  /* octets of one */
 
 /* A device that came or went is looked at now; so is one whose zone has the host's addresses. */
 static void on_link(enum links_event event, const char *name, void *data)
@@ -126,6 +130,62 @@ static void tell_ready(struct observer *o)
 		o->told_ready = ready_tell("READY=1");
 }
 
+static void add_text(char *out, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void add_text(char *out, size_t cap, const char *fmt, ...)
+{
+	size_t len = strlen(out);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(out + len, cap - len, fmt, ap);
+	va_end(ap);
+}
+
+/* "wg.example.com: 5 peers"; of several zones their sums, and after them those that something is wrong with. */
+static void describe(const struct observer *o, char *out, size_t cap)
+{
+	size_t zones = 0, peers = 0;
+	bool some = false;
+	const char *name = "";
+
+	for (size_t i = 0; i < CONFIG_ZONES; i++) {
+		const struct observed *z = &o->zones[i];
+
+		zones += z->in_use;
+		peers += z->in_use && z->published ? z->zone.peers_len : 0;
+		some |= z->in_use && z->published;
+		name = z->in_use ? z->text : name;
+	}
+	if (zones == 1)
+		add_text(out, cap, "%s", name);
+	else
+		add_text(out, cap, "%zu zones", zones);
+	if (some)
+		add_text(out, cap, "%s %zu peer%s", zones == 1 ? ":" : ",", peers, peers == 1 ? "" : "s");
+	for (size_t i = 0; i < CONFIG_ZONES; i++) {
+		const struct observed *z = &o->zones[i];
+
+		if (z->in_use && (z->condition == STALE || z->condition == ABSENT))
+			add_text(out, cap, "; %s%s%s: %s", zones == 1 ? "" : z->text, zones == 1 ? "" : ": ",
+			    z->published ? "as last read" : "SERVFAIL", z->source.why);
+	}
+}
+
+/* What stands in `systemctl status`. Peers may come and go all the time: the manager hears of it once a second. */
+static void tell_status(struct observer *o, int64_t now_ms)
+{
+	static char told[STATUS_MAX];
+	char text[STATUS_MAX] = "STATUS=";
+
+	if (!o->told_ready || now_ms < o->status_ms)
+		return;
+	describe(o, text, sizeof(text));
+	if (strcmp(text, told) == 0 || !ready_tell(text))
+		return;
+	memcpy(told, text, sizeof(told));
+	o->status_ms = now_ms + STATUS_MS;
+}
+
 static void reload(struct observer *o, int argc, char *argv[])
 {
 	ready_tell_reloading();
@@ -212,6 +272,7 @@ void observer_run(struct config *config, int argc, char *argv[], const struct ob
 			if (o.zones[i].in_use)
 				observed_on_time(&o, &o.zones[i], now);
 		tell_ready(&o);
+		tell_status(&o, now);
 		fill(&o, p);
 		if (poll(p, FD_WORKERS + o.workers_len, timeout_ms(&o)) < 0) {
 			if (errno != EINTR)

@@ -300,6 +300,7 @@ runs() {
 	lab_start wgmeetd hub env NOTIFY_SOCKET="$NOTIFY" "${powers[@]}" "${confined[@]}"
 	check "$what: is ready" lab_wait 20 told READY=1
 	check "$what: and serves" lab_wait 5 is_served alice 198.51.100.1 1001
+	check "$what: and tells the manager what" lab_wait 5 told "STATUS=$ZONE: 1 peer"
 	check "$what: keeps the serial" test -s "$state/$ZONE.serial"
 	same "$what: the observer's user" "$(id -u "$user")" "$(uid_of "${lab_pid[wgmeetd]}")"
 	for pid in $(lab_children "${lab_pid[wgmeetd]}"); do
@@ -308,6 +309,7 @@ runs() {
 	done
 	reload "$what" wgmeetd.service "${lab_pid[wgmeetd]}"
 	check "$what: reads its configuration again" grep -q 'was read again' "$LAB/wgmeetd.log"
+	same "$what: and what is as before is not told again" 1 "$(grep -c ^STATUS= "$LAB/manager.log")"
 	stop "$what" wgmeetd
 }
 
@@ -321,6 +323,7 @@ configure "Device = wghub"
 manager_start
 lab_start wgmeetd hub env NOTIFY_SOCKET="$NOTIFY" "$BIN/wgmeetd" --user $WORKER_UID --observer-user $OBSERVER_UID
 check "without the device: is ready" lab_wait 20 told READY=1
+check "without the device: the manager hears of it" lab_wait 5 told "STATUS=$ZONE; SERVFAIL: device wghub is not there"
 same "without the device: answers" SERVFAIL "$(ask_status '' SOA)"
 same "without the device: says so" "zone $ZONE: device wghub is not there; answering SERVFAIL until it is" \
 	"$(sed -n 's/^wgmeetd: //p' "$LAB/wgmeetd.log")"
