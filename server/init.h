@@ -21,6 +21,10 @@
 #define INIT_OPTIONS 64
 #define INIT_ANSWER  512
 
+/* So that the service may read a device whose socket is root's. */
+#define INIT_DROP_IN  "wgmeetd-userspace.conf"
+#define INIT_DROP_INS "/etc/systemd/system/wgmeetd.service.d"
+
 /* Is the device's port the same after the next start? */
 enum init_port { INIT_PORT_UNKNOWN, INIT_PORT_FIXED, INIT_PORT_RANDOM };
 
@@ -44,6 +48,8 @@ struct init_host {
 	char stub[128];     /* who answers at 127.0.0.53; empty: nobody */
 	int64_t now_s;
 	bool clock_synced;
+	bool has_drop_in;     /* INIT_DROP_IN, in its place */
+	const char *drop_in;  /* where it can be copied from; NULL: not known */
 	bool has_systemd, has_state_directory, has_user, has_observer;
 	char *ruleset;     /* what `nft -j list ruleset` prints; NULL: it cannot be had, */
 	char rules_why[64]; /* and why */
@@ -133,6 +139,8 @@ const char *init_take_self(const char *answer, struct init_plan *plan);
 void init_plan_finish(struct init_plan *plan, const struct init_host *host);
 /* Is the zone in a domain that is for networks of their own, and that nobody delegates from? */
 bool init_is_local(const struct name *zone);
+/* Will the service need the drop-in, and has not got it? */
+bool init_lacks_drop_in(const struct init_host *host, const struct init_plan *plan);
 bool init_is_tunnel(const struct init_device *d, const struct endpoint *addr);
 
 /* --- init_judge.c, init_judge_net.c --- */

@@ -75,8 +75,26 @@ static void judge_port(const struct init_device *d, struct init_report *r)
 	}
 }
 
-static void judge_device(const struct init_device *d, struct init_report *r)
+/* The observer stays root then; started as the service it is not. */
+static void judge_socket(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
 {
+	if (!plan->device->root_socket)
+		return;
+	if (!init_lacks_drop_in(host, plan)) {
+		init_say(r, INIT_OK, "device", "its socket is root's, so the observer stays root, with CAP_NET_ADMIN as its only capability");
+		return;
+	}
+	init_say(r, INIT_WARN, "device", "its socket is root's, which the service is not: without the drop-in " INIT_DROP_IN
+	         " it cannot read the device, and answers with SERVFAIL");
+	if (host->drop_in != NULL)
+		init_todo(r, "`install -D -m 644 -t " INIT_DROP_INS " %s`, and `systemctl daemon-reload`", host->drop_in);
+	else
+		init_todo(r, "put it into " INIT_DROP_INS ", it is among the examples of the documentation; and `systemctl daemon-reload`");
+}
+
+static void judge_device(const struct init_host *host, const struct init_plan *plan, struct init_report *r)
+{
+	const struct init_device *d = plan->device;
 	const char *name = d->dev.name;
 
 	if (!d->dev.has_public_key) {
@@ -89,9 +107,7 @@ static void judge_device(const struct init_device *d, struct init_report *r)
 		init_say(r, INIT_OK, "device", "%s, %s, has %zu peer%s", name, d->userspace ? "a userspace device" : "of the kernel",
 		    d->dev.peers_len, d->dev.peers_len == 1 ? "" : "s");
 	}
-	if (d->root_socket)
-		init_say(r, INIT_OK, "device", "its socket is root's, so the observer stays root, with CAP_NET_ADMIN as its only capability; "
-		         "a service needs the drop-in wgmeetd-userspace.conf for that, which is among the examples of the documentation");
+	judge_socket(host, plan, r);
 	if (d->addrs_len == 0) {
 		init_say(r, INIT_WARN, "device", "%s has no address, so nobody can ask over the tunnel", name);
 		init_todo(r, "give it one: Address = in /etc/wireguard/%s.conf, or `ip address add`", name);
@@ -285,7 +301,7 @@ static void judge_system(const struct init_host *host, const struct init_plan *p
 void init_judge_all(const struct init_host *host, const struct init_plan *plan, const struct init_held *held, size_t held_len,
     struct init_report *r)
 {
-	judge_device(plan->device, r);
+	judge_device(host, plan, r);
 	judge_zone(plan, r);
 	judge_self(host, plan, r);
 	judge_listen(host, plan, r);

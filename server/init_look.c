@@ -208,6 +208,18 @@ static void look_domain(struct init_host *host)
 		memcpy(host->domain, text, strlen(text) + 1);
 }
 
+/* The package's, or else that of make install. */
+static void look_drop_in(struct init_host *host)
+{
+	static const char *const examples[] = {"/usr/share/doc/wgmeetd/examples/" INIT_DROP_IN,
+	    "/usr/local/share/doc/wgmeet/examples/" INIT_DROP_IN};
+
+	host->has_drop_in = access(INIT_DROP_INS "/" INIT_DROP_IN, F_OK) == 0;
+	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples) && host->drop_in == NULL; i++)
+		if (access(examples[i], F_OK) == 0)
+			host->drop_in = examples[i];
+}
+
 void init_look(struct init_host *host, const char *family)
 {
 	static const struct endpoint stub = {.family = AF_INET, .addr = {127, 0, 0, 53}, .port = 53};
@@ -226,6 +238,7 @@ void init_look(struct init_host *host, const char *family)
 	host->now_s = now.tv_sec;
 	host->clock_synced = adjtimex(&clock) != TIME_ERROR;
 	host->has_systemd = access("/run/systemd/system", F_OK) == 0;
+	look_drop_in(host);
 	init_look_rules(host);
 }
 

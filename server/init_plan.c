@@ -94,6 +94,12 @@ const char *init_take_self(const char *answer, struct init_plan *plan)
 	return NULL;
 }
 
+/* A file of another name is not the service's: who starts that by hand is root. */
+bool init_lacks_drop_in(const struct init_host *host, const struct init_plan *plan)
+{
+	return plan->device->root_socket && host->has_systemd && !host->has_drop_in && strcmp(plan->file, CONFIG_FILE) == 0;
+}
+
 bool init_is_tunnel(const struct init_device *d, const struct endpoint *addr)
 {
 	struct endpoint bare = *addr;

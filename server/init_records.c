@@ -102,6 +102,13 @@ void init_print_start(const struct init_plan *plan, const struct init_host *host
 	bool usual = strcmp(plan->file, CONFIG_FILE) == 0;
 
 	fputs("\nStart it, and look:\n\n", out);
+	if (init_lacks_drop_in(host, plan)) {
+		if (host->drop_in != NULL)
+			fprintf(out, "  install -D -m 644 -t " INIT_DROP_INS " %s\n", host->drop_in);
+		else
+			fputs("  # put " INIT_DROP_IN " into " INIT_DROP_INS "\n", out);
+		fputs("  systemctl daemon-reload\n", out);
+	}
 	if (host->has_systemd && usual)
 		fputs("  systemctl enable --now wgmeetd\n", out);
 	else

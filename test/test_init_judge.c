@@ -122,6 +122,55 @@ START_TEST(the_device)
 }
 END_TEST
 
+#define EXAMPLE "/usr/share/doc/wgmeetd/examples/wgmeetd-userspace.conf"
+#define INSTALL "install -D -m 644 -t /etc/systemd/system/wgmeetd.service.d " EXAMPLE
+
+START_TEST(the_socket_of_root)
+{
+	d->userspace = d->root_socket = true;
+	host.drop_in = EXAMPLE;
+	plan.file = CONFIG_FILE;
+	judge();
+	says("ok", "so the observer stays root", NULL);
+	ck_assert(strstr(text, "drop-in") == NULL);
+	host.has_systemd = true;
+	judge();
+	says("warn", "its socket is root's, which the service is not", "`" INSTALL "`, and `systemctl daemon-reload`");
+	host.drop_in = NULL;
+	judge();
+	says("warn", "without the drop-in wgmeetd-userspace.conf", "into /etc/systemd/system/wgmeetd.service.d");
+	plan.file = "conf"; /* which no service reads */
+	judge();
+	says("ok", "so the observer stays root", NULL);
+	plan.file = CONFIG_FILE;
+	host.has_drop_in = true;
+	judge();
+	says("ok", "so the observer stays root", NULL);
+	ck_assert_uint_eq(report.warnings, 0);
+}
+END_TEST
+
+/* What is to be typed is in the order in which it works. */
+START_TEST(the_start)
+{
+	d->userspace = d->root_socket = host.has_systemd = true;
+	host.drop_in = EXAMPLE;
+	plan.file = CONFIG_FILE;
+	for (int has = 0; has < 2; has++) {
+		host.has_drop_in = has == 1;
+		judge();
+		free(text);
+		report.out = open_memstream(&text, &text_len);
+		ck_assert_ptr_nonnull(report.out);
+		init_print_start(&plan, &host, report.out);
+		ck_assert_int_eq(fclose(report.out), 0);
+		ck_assert_msg((strstr(text, "  " INSTALL "\n  systemctl daemon-reload\n  systemctl enable --now wgmeetd\n") != NULL) == (has == 0),
+		    "%s", text);
+		ck_assert_ptr_nonnull(strstr(text, "\n  systemctl enable --now wgmeetd\n"));
+	}
+}
+END_TEST
+
 START_TEST(the_port)
 {
 	d->port = INIT_PORT_RANDOM;
@@ -335,6 +384,8 @@ Suite *suite_init_judge(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, nothing_is_wrong);
 	tcase_add_test(t, the_device);
+	tcase_add_test(t, the_socket_of_root);
+	tcase_add_test(t, the_start);
 	tcase_add_test(t, the_port);
 	tcase_add_test(t, the_address);
 	tcase_add_test(t, the_zone);

@@ -175,6 +175,16 @@ again hub "${zone[@]}"
 says "a link that leads nowhere is there, too" "$conf is there already"
 check "and nothing is where it leads" test ! -e "$LAB/nowhere"
 
+# A service that is not root, and a socket that is root's. The file is the service's, and is not written.
+if [ "$WG_IMPL" = go ] && [ ! -e /etc/systemd/system/wgmeetd.service.d/wgmeetd-userspace.conf ]; then
+	mkdir -p /run/systemd/system # ours
+	again hub "${zone[@]}" --dry-run --config /etc/wgmeet/wgmeetd.conf
+	fault "a socket of root's" "its socket is root's, which the service is not" \
+		'/etc/systemd/system/wgmeetd\.service\.d.*`systemctl daemon-reload`'
+	same "and how to start says it, too" 1 "$(grep -cx '  systemctl daemon-reload' <<<"$out")"
+	rmdir /run/systemd/system
+fi
+
 # It serves at once, what it says that it does.
 init hub "${zone[@]}"
 lab_start wgmeetd hub "$BIN/wgmeetd" --config "$conf"
@@ -191,7 +201,7 @@ init hub "${zone[@]}"
 fault "wgmeetd runs" '10\.9\.0\.1:53 \(UDP\) is held by wgmeetd' 'systemctl stop wgmeetd'
 same "and the exit status says it" 1 "$status"
 init hub "${zone[@]}" --dry-run
-says "it holds that port itself" "10.9.0.1:53 (UDP) is held by wgmeetd itself"
+says "it holds that port itself" "10\.9\.0\.1:53 \(UDP\) is held by wgmeetd itself"
 same "which is no fault" 0 "$status"
 check "and no file is written" test ! -e "$conf"
 lab_stop wgmeetd
