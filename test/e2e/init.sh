@@ -179,6 +179,7 @@ check "and nothing is where it leads" test ! -e "$LAB/nowhere"
 if [ "$WG_IMPL" = go ] && [ ! -e /etc/systemd/system/wgmeetd.service.d/wgmeetd-userspace.conf ]; then
 	mkdir -p /run/systemd/system # ours
 	again hub "${zone[@]}" --dry-run --config /etc/wgmeet/wgmeetd.conf
+	# shellcheck disable=SC2016 # as it is printed
 	fault "a socket of root's" "its socket is root's, which the service is not" \
 		'/etc/systemd/system/wgmeetd\.service\.d.*`systemctl daemon-reload`'
 	same "and how to start says it, too" 1 "$(grep -cx '  systemctl daemon-reload' <<<"$out")"
@@ -388,7 +389,7 @@ answers "$ZONE"
 nothing "an answer without an end of line" 2
 answers ''
 nothing "an end of file" 2
-says "an end of file: what helps" 'There was no answer: give --zone, or --yes'
+says "an end of file: what helps" 'There was no answer: give --zone; nothing done'
 status=0
 rm -rf "$etc"
 out=$(lab_in hub timeout 20 "$BIN/wgmeetd" --init --config "$conf" 2>&1 </dev/zero) || status=$?
