@@ -230,24 +230,36 @@ static const char *remedy_for(const char *owner)
 	return "stop it, or have it listen elsewhere, or give another address or port with --listen";
 }
 
+/* One program holds it over both, mostly. */
+static bool is_twin(const struct init_held *a, const struct init_held *b)
+{
+	return endpoint_equal(&a->at.at, &b->at.at) && strcmp(a->at.device, b->at.device) == 0 && a->error == b->error &&
+	    strcmp(a->owner, b->owner) == 0;
+}
+
 static void judge_held(const struct init_host *host, const struct init_plan *plan, const struct init_held *held, size_t held_len,
     struct init_report *r)
 {
 	for (size_t i = 0; i < held_len; i++) {
 		const struct init_held *h = &held[i];
+		const char *over = h->tcp ? "TCP" : "UDP";
 		char text[ENDPOINT_TEXT];
 
+		if (i + 1 < held_len && is_twin(h, &held[i + 1])) {
+			over = "UDP and TCP";
+			i++;
+		}
 		endpoint_to_text(&h->at.at, text);
 		if (plan->dry_run && strncmp(h->owner, "wgmeetd", strlen("wgmeetd")) == 0) {
-			init_say(r, INIT_OK, "listen", "%s (%s) is held by wgmeetd itself", text, h->tcp ? "TCP" : "UDP");
+			init_say(r, INIT_OK, "listen", "%s (%s) is held by wgmeetd itself", text, over);
 			continue;
 		}
 		if (h->error != EADDRINUSE) {
-			init_say(r, INIT_FAIL, "listen", "cannot listen at %s (%s): %s", text, h->tcp ? "TCP" : "UDP", strerror(h->error));
+			init_say(r, INIT_FAIL, "listen", "cannot listen at %s (%s): %s", text, over, strerror(h->error));
 			init_todo(r, "give another address or port with --listen");
 			continue;
 		}
-		init_say(r, INIT_FAIL, "listen", "%s (%s) is held by %s", text, h->tcp ? "TCP" : "UDP",
+		init_say(r, INIT_FAIL, "listen", "%s (%s) is held by %s", text, over,
 		    h->owner[0] != '\0' ? h->owner : "another program");
 		init_todo(r, "%s", remedy_for(h->owner));
 	}

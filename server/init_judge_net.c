@@ -112,22 +112,50 @@ bool init_is_plain(const char *name)
 	return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.=+-")] == '\0';
 }
 
-static void remedy_rule(const struct init_packet *p, const struct init_chain *c, struct init_report *r)
+/* Over which of the two. */
+#define UDP 1
+#define TCP 2
+
+static const char *over_text(unsigned over)
 {
-	const char *proto = p->tcp ? "tcp" : "udp";
-	bool on = p->device[0] != '\0';
+	static const char *const texts[] = {[UDP] = "UDP", [TCP] = "TCP", [UDP | TCP] = "UDP and TCP"};
+
+	return texts[over];
+}
+
+static void remedy_iptables(const struct init_packet *p, unsigned over, const struct init_chain *c, struct init_report *r)
+{
+	const char *command = strcmp(c->family, "ip6") == 0 ? "ip6tables" : "iptables", *on = p->device[0] != '\0' ? " -i " : "";
+	char rules[2][128];
+
+	for (int tcp = 0; tcp < 2; tcp++)
+		snprintf(rules[tcp], sizeof(rules[tcp]), "%s -I INPUT%s%s -p %s --dport %u -j ACCEPT", command, on, p->device,
+		    tcp != 0 ? "tcp" : "udp", p->port);
+	init_todo(r, "`%s%s%s`, and the same where your rules come from", rules[over == TCP], over == (UDP | TCP) ? " && " : "",
+	    over == (UDP | TCP) ? rules[1] : "");
+}
+
+static void remedy_rule(const struct init_packet *p, unsigned over, const struct init_chain *c, struct init_report *r)
+{
+	const char *proto = over == TCP ? "tcp" : "udp";
+	bool on = p->device[0] != '\0', both = over == (UDP | TCP);
 
 	if (c->ufw) {
-		init_todo(r, "`ufw allow%s%s to any port %u proto %s`", on ? " in on " : "", on ? p->device : "", p->port, proto);
+		init_todo(r, "`ufw allow%s%s to any port %u%s%s`", on ? " in on " : "", p->device, p->port, both ? "" : " proto ",
+		    both ? "" : proto);
 	} else if (strcmp(c->table, "firewalld") == 0) {
-		init_todo(r, "`firewall-cmd --permanent --add-port=%u/%s && firewall-cmd --reload`, in the zone of %s", p->port, proto,
+		char second[32] = "";
+
+		if (both)
+			snprintf(second, sizeof(second), " --add-port=%u/tcp", p->port);
+		init_todo(r, "`firewall-cmd --permanent --add-port=%u/%s%s && firewall-cmd --reload`, in the zone of %s", p->port, proto, second,
 		    on ? p->device : "the device");
 	} else if (strcmp(c->chain, "INPUT") == 0 && strcmp(c->family, "inet") != 0) {
-		init_todo(r, "`%s -I INPUT%s%s -p %s --dport %u -j ACCEPT`, and the same where your rules come from",
-		    strcmp(c->family, "ip6") == 0 ? "ip6tables" : "iptables", on ? " -i " : "", on ? p->device : "", proto, p->port);
+		remedy_iptables(p, over, c, r);
 	} else {
-		init_todo(r, "`nft insert rule %s %s %s %s%s%s%s dport %u accept`, and the same where your rules come from (/etc/nftables.conf)",
-		    c->family, c->table, c->chain, on ? "iifname " : "", on ? p->device : "", on ? " " : "", proto, p->port);
+		init_todo(r, "`nft insert rule %s %s %s %s%s%s%s%s dport %u accept%s`, and the same where your rules come from (/etc/nftables.conf)",
+		    c->family, c->table, c->chain, on ? "iifname " : "", p->device, on ? " " : "", both ? "'meta l4proto { tcp, udp } " : "",
+		    both ? "th" : proto, p->port, both ? "'" : "");
 	}
 }
 
@@ -137,11 +165,11 @@ struct said {
 	size_t len;
 };
 
-static bool is_said(struct said *said, const struct init_packet *p, const struct init_chain *c)
+static bool is_said(struct said *said, const struct init_packet *p, unsigned over, const struct init_chain *c)
 {
 	char line[sizeof(said->lines[0])];
 
-	snprintf(line, sizeof(line), "%s %u %s %s %s %s", p->tcp ? "tcp" : "udp", p->port, p->device, c->family, c->table, c->chain);
+	snprintf(line, sizeof(line), "%u %u %s %.7s %.63s %.63s", over, p->port, p->device, c->family, c->table, c->chain);
 	for (size_t i = 0; i < said->len; i++)
 		if (strcmp(said->lines[i], line) == 0)
 			return true;
@@ -150,37 +178,68 @@ static bool is_said(struct said *said, const struct init_packet *p, const struct
 	return false;
 }
 
-/* Returns whether it gets through. */
-static bool judge_packet(const struct init_host *host, const struct init_packet *p, const char *what, struct said *said,
-    struct init_report *r)
+static void say_passage(const struct init_packet *p, unsigned protocols, enum init_passage passage, const struct init_chain *chain,
+    const char *what, struct init_report *r)
 {
-	struct init_chain chain;
-	enum init_passage passage = init_firewall_judge(host->ruleset, p, &chain);
+	const char *name = over_text(protocols);
+	bool both = protocols == (UDP | TCP);
 	char over[IFNAMSIZ + 8] = "";
 
-	if (passage == INIT_OPEN)
-		return true;
-	if (is_said(said, p, &chain))
-		return false;
 	if (p->device[0] != '\0')
 		snprintf(over, sizeof(over), " over %s", p->device);
-	if (!init_is_plain(chain.table) || !init_is_plain(chain.chain)) {
+	if (!init_is_plain(chain->table) || !init_is_plain(chain->chain)) {
 		init_say(r, passage == INIT_CLOSED ? INIT_FAIL : INIT_WARN, "firewall", "%s port %u%s, %s, may be dropped by a chain of an odd name",
-		    p->tcp ? "TCP" : "UDP", p->port, over, what);
+		    name, p->port, over, what);
 		init_todo(r, "see `nft list ruleset`");
 	} else if (passage == INIT_CLOSED) {
-		init_say(r, INIT_FAIL, "firewall", "%s port %u%s, %s, is dropped by the chain %s %s %s: %s", p->tcp ? "TCP" : "UDP", p->port,
-		    over, what, chain.family, chain.table, chain.chain, chain.how);
-		remedy_rule(p, &chain, r);
+		init_say(r, INIT_FAIL, "firewall", "%s port %u%s, %s, %s dropped by the chain %s %s %s: %s", name, p->port, over, what,
+		    both ? "are" : "is", chain->family, chain->table, chain->chain, chain->how);
+		remedy_rule(p, protocols, chain, r);
 	} else {
-		init_say(r, INIT_WARN, "firewall", "cannot tell whether %s port %u%s, %s, gets through", p->tcp ? "TCP" : "UDP", p->port, over,
-		    what);
-		if (chain.chain[0] != '\0')
-			init_todo(r, "see `nft list chain %s %s %s`: %s", chain.family, chain.table, chain.chain, chain.how);
+		init_say(r, INIT_WARN, "firewall", "cannot tell whether %s port %u%s, %s, %s through", name, p->port, over, what,
+		    both ? "get" : "gets");
+		if (chain->chain[0] != '\0')
+			init_todo(r, "see `nft list chain %s %s %s`: %s", chain->family, chain->table, chain->chain, chain->how);
 		else
 			init_todo(r, "see `nft list ruleset`");
 	}
-	return false;
+}
+
+static bool same_chain(const struct init_chain *a, const struct init_chain *b)
+{
+	return strcmp(a->family, b->family) == 0 && strcmp(a->table, b->table) == 0 && strcmp(a->chain, b->chain) == 0 &&
+	    strcmp(a->how, b->how) == 0;
+}
+
+/* Over each of `protocols`; what is the same over both is said once. Returns whether all of it gets through. */
+static bool judge_packet(const struct init_host *host, const struct init_packet *packet, unsigned protocols, const char *what,
+    struct said *said, struct init_report *r)
+{
+	enum init_passage passages[2] = {INIT_OPEN, INIT_OPEN};
+	struct init_packet p = *packet;
+	struct init_chain chains[2];
+	unsigned shut = 0, now = 0;
+
+	for (int tcp = 0; tcp < 2; tcp++) {
+		unsigned over = tcp != 0 ? TCP : UDP;
+
+		p.tcp = tcp != 0;
+		if ((protocols & over) != 0)
+			passages[tcp] = init_firewall_judge(host->ruleset, &p, &chains[tcp]);
+		if (passages[tcp] == INIT_OPEN)
+			continue;
+		shut |= over;
+		now |= is_said(said, &p, over, &chains[tcp]) ? 0 : over;
+	}
+	if (now == (UDP | TCP) && passages[0] == passages[1] && same_chain(&chains[0], &chains[1])) {
+		say_passage(&p, now, passages[0], &chains[0], what, r);
+		return false;
+	}
+	if ((now & UDP) != 0)
+		say_passage(&p, UDP, passages[0], &chains[0], what, r);
+	if ((now & TCP) != 0)
+		say_passage(&p, TCP, passages[1], &chains[1], what, r);
+	return shut == 0;
 }
 
 static struct wg_allowedip a_peer(const struct wg_device *dev, uint8_t family)
@@ -197,17 +256,12 @@ static bool judge_questions(const struct init_host *host, const struct init_plan
 {
 	const char *device = tunnel ? plan->device->dev.name : l->device[0] != '\0' ? l->device : host->wan;
 	struct init_packet p = {.family = l->at.family, .port = l->at.port, .device = device};
-	bool fine = true;
 
 	if (!endpoint_addr_is_any(&l->at))
 		p.to = l->at;
 	if (tunnel)
 		p.from = a_peer(&plan->device->dev, l->at.family);
-	for (int tcp = 0; tcp < 2; tcp++) {
-		p.tcp = tcp != 0;
-		fine &= judge_packet(host, &p, tunnel ? "where peers ask" : "where resolvers ask", said, r);
-	}
-	return fine;
+	return judge_packet(host, &p, UDP | TCP, tunnel ? "where peers ask" : "where resolvers ask", said, r);
 }
 
 static bool judge_listeners(const struct init_host *host, const struct init_plan *plan, struct said *said, struct init_report *r)
@@ -248,10 +302,10 @@ static bool judge_device(const struct init_host *host, const struct init_plan *p
 		return true; /* that is said already */
 	p.family = AF_INET;
 	if (v4 || !v6)
-		fine &= judge_packet(host, &p, "WireGuard's own", said, r);
+		fine &= judge_packet(host, &p, UDP, "WireGuard's own", said, r);
 	p.family = AF_INET6;
 	if (v6)
-		fine &= judge_packet(host, &p, "WireGuard's own", said, r);
+		fine &= judge_packet(host, &p, UDP, "WireGuard's own", said, r);
 	return fine;
 }
 

@@ -257,6 +257,17 @@ START_TEST(who_holds_a_port)
 	judge();
 	says("ok", "is held by wgmeetd itself", NULL);
 	plan.dry_run = false;
+	/* Over both it is one line, if it is the same. */
+	held_len = 2;
+	held[1] = held[0];
+	held[1].tcp = !held[0].tcp;
+	judge();
+	says("fail", "10.9.0.1:53 (UDP and TCP) is held by wgmeetd", "systemctl stop wgmeetd");
+	ck_assert_uint_eq(report.failures, 1);
+	snprintf(held[1].owner, sizeof(held[1].owner), "unbound (pid 8)");
+	judge();
+	ck_assert_uint_eq(report.failures, 2);
+	held_len = 1;
 	held[0].error = EACCES;
 	judge();
 	says("fail", "Permission denied", "--listen");
@@ -330,16 +341,15 @@ START_TEST(the_firewall)
 {
 	use_rules(DROPS("inet", "filter", "input"));
 	judge();
-	says("fail", "UDP port 53 over wg0, where peers ask, is dropped by the chain inet filter input",
-	    "nft insert rule inet filter input iifname wg0 udp dport 53 accept`");
-	says("fail", "TCP port 53 over wg0", "tcp dport 53 accept`");
+	says("fail", "UDP and TCP port 53 over wg0, where peers ask, are dropped by the chain inet filter input",
+	    "`nft insert rule inet filter input iifname wg0 'meta l4proto { tcp, udp } th dport 53 accept'`");
 	says("fail", "UDP port 51820 over eth0, WireGuard's own", "iifname eth0 udp dport 51820 accept`");
-	ck_assert_uint_eq(report.failures, 3);
+	ck_assert_uint_eq(report.failures, 2);
 	/* Of both families, once. */
 	d->addrs[d->addrs_len++] = util_endpoint("fd00:9::1");
 	host.public_addrs[host.public_len++] = util_endpoint("2001:db8::1");
 	judge_as("10.9.0.1, fd00:9::1", "auto");
-	ck_assert_uint_eq(report.failures, 3);
+	ck_assert_uint_eq(report.failures, 2);
 	use_rules(DROPS("ip6", "filter", "INPUT"));
 	judge_as("10.9.0.1", "auto");
 	says("fail", "UDP port 51820 over eth0", "ip6tables -I INPUT -i eth0 -p udp --dport 51820 -j ACCEPT`");
@@ -347,24 +357,32 @@ START_TEST(the_firewall)
 	host.public_len = d->addrs_len = 1;
 	use_rules(DROPS("inet", "filter", "input"));
 	judge_as("0.0.0.0", "auto");
-	says("fail", "UDP port 53 over eth0, where resolvers ask", "iifname eth0 udp dport 53 accept`");
-	says("fail", "UDP port 53 over wg0, where peers ask", NULL);
+	says("fail", "UDP and TCP port 53 over eth0, where resolvers ask", "iifname eth0 'meta l4proto { tcp, udp } th dport 53 accept'`");
+	says("fail", "UDP and TCP port 53 over wg0, where peers ask", NULL);
 	use_rules(DROPS("ip", "filter", "INPUT"));
 	judge();
-	says("fail", "UDP port 53 over wg0", "iptables -I INPUT -i wg0 -p udp --dport 53 -j ACCEPT`");
+	says("fail", "UDP and TCP port 53 over wg0",
+	    "`iptables -I INPUT -i wg0 -p udp --dport 53 -j ACCEPT && iptables -I INPUT -i wg0 -p tcp --dport 53 -j ACCEPT`");
 	use_rules(DROPS("inet", "firewalld", "filter_INPUT"));
 	judge();
-	says("fail", "UDP port 53 over wg0", "firewall-cmd --permanent --add-port=53/udp");
+	says("fail", "UDP and TCP port 53 over wg0", "firewall-cmd --permanent --add-port=53/udp --add-port=53/tcp && ");
 	use_rules("{\"nftables\":[{\"chain\":{\"family\":\"ip\",\"table\":\"filter\",\"name\":\"ufw-user-input\"}},"
 	          "{\"chain\":{\"family\":\"ip\",\"table\":\"filter\",\"name\":\"INPUT\",\"hook\":\"input\",\"policy\":\"drop\"}}]}");
 	judge();
-	says("fail", "UDP port 53 over wg0", "ufw allow in on wg0 to any port 53 proto udp`");
+	says("fail", "UDP and TCP port 53 over wg0", "ufw allow in on wg0 to any port 53`");
+	/* What is not the same over both is said of each. */
+	use_rules("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"c\",\"hook\":\"input\",\"policy\":\"drop\"}},"
+	          "{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"c\",\"handle\":7,\"expr\":[{\"match\":{\"op\":\"==\",\"left\":"
+	          "{\"payload\":{\"protocol\":\"tcp\",\"field\":\"dport\"}},\"right\":53}},{\"drop\":null}]}}]}");
+	judge();
+	says("fail", "UDP port 53 over wg0, where peers ask, is dropped by the chain inet t c: its policy", "iifname wg0 udp dport 53 accept`");
+	says("fail", "TCP port 53 over wg0, where peers ask, is dropped by the chain inet t c: its rule", "iifname wg0 tcp dport 53 accept`");
 	use_rules(DROPS("inet", "filter; reboot", "input"));
 	judge();
-	says("fail", "UDP port 53 over wg0, where peers ask, may be dropped by a chain of an odd name", "nft list ruleset");
+	says("fail", "UDP and TCP port 53 over wg0, where peers ask, may be dropped by a chain of an odd name", "nft list ruleset");
 	use_rules("{");
 	judge();
-	says("warn", "cannot tell whether UDP port 53", "nft list ruleset");
+	says("warn", "cannot tell whether UDP and TCP port 53", "nft list ruleset");
 	use_rules(NULL);
 	snprintf(host.rules_why, sizeof(host.rules_why), "nft is not installed");
 	judge();
