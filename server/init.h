@@ -135,6 +135,8 @@ void init_ask_all(const struct init_dialog *d, const struct init_host *host, str
 const char *init_take_zone(const char *answer, struct init_plan *plan);
 const char *init_take_listen(const char *answer, struct init_plan *plan);
 const char *init_take_self(const char *answer, struct init_plan *plan);
+/* Is it an address that this host has not now? Wildcards and the loopback's are not. */
+bool init_is_foreign(const struct init_host *host, const struct listen_conf *l);
 /* All that follows from the answers. */
 void init_plan_finish(struct init_plan *plan, const struct init_host *host);
 /* Is the zone in a domain that is for networks of their own, and that nobody delegates from? */

@@ -94,6 +94,7 @@ void init_ask(const struct init_dialog *d, const char *question, const char *opt
 struct choice {
 	const struct init_host *host;
 	struct init_plan *plan;
+	struct listen_list refused; /* once: what is said again is meant */
 };
 
 static const char *judge_device(const char *answer, void *data)
@@ -155,14 +156,53 @@ static void ask_zone(const struct init_dialog *d, const struct init_host *host, 
 	init_ask(d, "The zone's name", "zone", *host->domain != '\0' ? fallback : NULL, judge_zone, plan, answer);
 }
 
+static bool is_refused(const struct listen_list *refused, const struct endpoint *at)
+{
+	for (size_t i = 0; i < refused->len; i++)
+		if (endpoint_equal(&refused->at[i].at, at))
+			return true;
+	return false;
+}
+
+static void list_addresses(const struct endpoint *addrs, size_t len, char *out, size_t cap)
+{
+	char text[ENDPOINT_TEXT];
+
+	for (size_t i = 0; i < len; i++)
+		snprintf(out + strlen(out), cap - strlen(out), "%s%s", *out != '\0' ? ", " : "", endpoint_addr_to_text(&addrs[i], text));
+}
+
+/* Mostly a slip of the pen; but an address may come later. */
 static const char *judge_listen(const char *answer, void *data)
 {
-	return init_take_listen(answer, data);
+	static char said[256 + 3 * INIT_ADDRS * (ENDPOINT_TEXT + 2)];
+	struct choice *c = data;
+	const struct init_device *dev = c->plan->device;
+	const struct endpoint *foreign = NULL;
+	const char *wrong = init_take_listen(answer, c->plan);
+	char text[ENDPOINT_TEXT], own[3 * INIT_ADDRS * (ENDPOINT_TEXT + 2)] = "";
+
+	for (size_t i = 0; wrong == NULL && i < c->plan->listen.len && foreign == NULL; i++) {
+		const struct listen_conf *l = &c->plan->listen.at[i];
+
+		if (init_is_foreign(c->host, l) && !is_refused(&c->refused, &l->at))
+			foreign = &l->at;
+	}
+	if (foreign == NULL)
+		return wrong;
+	c->refused = c->plan->listen;
+	list_addresses(dev->addrs, dev->addrs_len, own, sizeof(own));
+	list_addresses(c->host->public_addrs, c->host->public_len, own, sizeof(own));
+	list_addresses(c->host->private_addrs, c->host->private_len, own, sizeof(own));
+	snprintf(said, sizeof(said), "this host has no address %s now (it has %s): give it once more to take it nevertheless",
+	    endpoint_addr_to_text(foreign, text), *own != '\0' ? own : "none");
+	return said;
 }
 
 static void ask_listen(const struct init_dialog *d, const struct init_host *host, struct init_plan *plan)
 {
 	char answer[INIT_ANSWER], fallback[INIT_ADDRS * ENDPOINT_TEXT] = "", text[ENDPOINT_TEXT];
+	struct choice choice = {.host = host, .plan = plan};
 	const struct init_device *dev = plan->device;
 	const char *wrong;
 
@@ -183,8 +223,8 @@ static void ask_listen(const struct init_dialog *d, const struct init_host *host
 			fprintf(d->out, "For a delegation answer in public, too: add %s behind a comma.\n",
 			    endpoint_addr_to_text(&host->public_addrs[0], text));
 	}
-	init_ask(d, "Where to answer, addresses of this host", "listen", *fallback != '\0' ? fallback : NULL, judge_listen, plan,
-	    answer);
+	init_ask(d, "Where to answer, addresses of this host", "listen", *fallback != '\0' ? fallback : NULL, judge_listen,
+	    &choice, answer);
 }
 
 static const char *judge_self(const char *answer, void *data)

@@ -150,20 +150,6 @@ static void judge_self(const struct init_host *host, const struct init_plan *pla
 	}
 }
 
-static bool has_address(const struct init_host *host, const struct init_device *d, const struct endpoint *wanted)
-{
-	struct endpoint at = *wanted;
-
-	at.port = 0;
-	for (size_t i = 0; i < host->public_len; i++)
-		if (endpoint_equal(&host->public_addrs[i], &at))
-			return true;
-	for (size_t i = 0; i < host->private_len; i++)
-		if (endpoint_equal(&host->private_addrs[i], &at))
-			return true;
-	return init_is_tunnel(d, &at);
-}
-
 static void judge_zone(const struct init_plan *plan, struct init_report *r)
 {
 	struct name local;
@@ -188,12 +174,10 @@ static void judge_listen(const struct init_host *host, const struct init_plan *p
 
 	for (size_t i = 0; i < plan->listen.len; i++) {
 		const struct listen_conf *l = &plan->listen.at[i];
-		struct endpoint at = l->at;
 		char text[ENDPOINT_TEXT];
 
-		at.port = 1;
 		standard |= l->at.port == 53;
-		if (l->device[0] != '\0' || !endpoint_is_reachable(&at) || has_address(host, plan->device, &l->at))
+		if (!init_is_foreign(host, l))
 			continue;
 		init_say(r, INIT_WARN, "listen", "this host has no address %s now", endpoint_addr_to_text(&l->at, text));
 		init_todo(r, "nothing, if it comes later: wgmeetd answers there from then on; else give another with --listen");

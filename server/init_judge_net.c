@@ -250,18 +250,20 @@ static struct wg_allowedip a_peer(const struct wg_device *dev, uint8_t family)
 	return (struct wg_allowedip){0};
 }
 
-/* A question at that address, from the tunnel or from elsewhere. */
+/* A question at that address, from the tunnel or from elsewhere. Where an address will be that is not there yet nobody knows. */
 static bool judge_questions(const struct init_host *host, const struct init_plan *plan, const struct listen_conf *l, bool tunnel,
     struct said *said, struct init_report *r)
 {
-	const char *device = tunnel ? plan->device->dev.name : l->device[0] != '\0' ? l->device : host->wan;
-	struct init_packet p = {.family = l->at.family, .port = l->at.port, .device = device};
+	bool foreign = init_is_foreign(host, l);
+	const char *what = tunnel ? "where peers ask" : foreign ? "where it is asked" : "where resolvers ask";
+	struct init_packet p = {.family = l->at.family, .port = l->at.port};
 
+	p.device = tunnel ? plan->device->dev.name : l->device[0] != '\0' ? l->device : foreign ? "" : host->wan;
 	if (!endpoint_addr_is_any(&l->at))
 		p.to = l->at;
 	if (tunnel)
 		p.from = a_peer(&plan->device->dev, l->at.family);
-	return judge_packet(host, &p, UDP | TCP, tunnel ? "where peers ask" : "where resolvers ask", said, r);
+	return judge_packet(host, &p, UDP | TCP, what, said, r);
 }
 
 static bool judge_listeners(const struct init_host *host, const struct init_plan *plan, struct said *said, struct init_report *r)

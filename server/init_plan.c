@@ -125,6 +125,24 @@ bool init_is_local(const struct name *zone)
 	return false;
 }
 
+bool init_is_foreign(const struct init_host *host, const struct listen_conf *l)
+{
+	struct endpoint at = l->at;
+	bool has = false;
+
+	at.port = 1;
+	if (l->device[0] != '\0' || !endpoint_is_reachable(&at))
+		return false;
+	at.port = 0;
+	for (size_t i = 0; i < host->public_len; i++)
+		has |= endpoint_equal(&host->public_addrs[i], &at);
+	for (size_t i = 0; i < host->private_len; i++)
+		has |= endpoint_equal(&host->private_addrs[i], &at);
+	for (size_t i = 0; i < host->devices_len; i++)
+		has |= init_is_tunnel(&host->devices[i], &at);
+	return !has;
+}
+
 static bool is_loopback(const struct endpoint *ep)
 {
 	struct endpoint with_port = *ep;
@@ -168,6 +186,27 @@ static bool would_answer(const struct init_plan *plan, const struct endpoint *ad
 	return false;
 }
 
+/* Does what comes to Self get to where it answers? It does at all addresses, at that one, or at one behind the NAT that has it.
+ * Where it does not answer in public, it might. */
+static bool covers_self(const struct init_plan *plan, const struct init_host *host)
+{
+	struct endpoint self = plan->self_at;
+
+	if (plan->self != INIT_SELF_FIXED)
+		return false;
+	self.port = 0;
+	for (size_t i = 0; i < plan->listen.len; i++) {
+		const struct listen_conf *l = &plan->listen.at[i];
+		struct endpoint at = l->at;
+
+		at.port = 0;
+		if (is_public(plan, l) && at.family == self.family && (endpoint_addr_is_any(&at) || endpoint_equal(&at, &self) ||
+		        (endpoint_is_private(&at) && !init_is_foreign(host, l))))
+			return true;
+	}
+	return !plan->in_public;
+}
+
 /* The name server that a delegation would name: "ns" in the zone, at addresses that everybody reaches. */
 static void find_servers(struct init_plan *plan, const struct init_host *host)
 {
@@ -180,7 +219,7 @@ static void find_servers(struct init_plan *plan, const struct init_host *host)
 	for (size_t i = 0; i < host->public_len; i++)
 		if (would_answer(plan, &host->public_addrs[i]))
 			add_addr(ns, &host->public_addrs[i]);
-	if (ns->addrs_len == 0 && plan->self == INIT_SELF_FIXED)
+	if (ns->addrs_len == 0 && covers_self(plan, host))
 		add_addr(ns, &plan->self_at);
 	for (size_t i = 0; ns->addrs_len == 0 && i < plan->listen.len; i++)
 		if (is_public(plan, &plan->listen.at[i]) && !endpoint_addr_is_any(&plan->listen.at[i].at))

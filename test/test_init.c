@@ -317,6 +317,27 @@ START_TEST(behind_a_nat)
 }
 END_TEST
 
+/* Peers ask where it answers, and not where this host's WireGuard is. */
+START_TEST(at_an_address_that_is_not_there)
+{
+	char at[ENDPOINT_TEXT];
+
+	decide("wg.example.com", "10.9.0.77", "198.51.100.99");
+	ck_assert_str_eq(endpoint_to_text(&plan.server, at), "10.9.0.77:53");
+	ck_assert_str_eq(init_value(&plan, "NameServer"), "ns.wg.example.com 10.9.0.77");
+	print(print_peers);
+	ck_assert(has("  Server = 10.9.0.77\n"));
+	print(print_start);
+	ck_assert(has("  dig @10.9.0.77 SOA wg.example.com\n"));
+	init_plan_free(&plan);
+	plan.file = "conf";
+	plan.device = &host.devices[0];
+	host.public_len = 0;
+	decide("wg.example.com", "0.0.0.0", "198.51.100.99"); /* all that the NAT forwards */
+	ck_assert_str_eq(init_value(&plan, "NameServer"), "ns.wg.example.com 198.51.100.99");
+}
+END_TEST
+
 /* Nothing leads to it from outside, and nobody needs to. */
 START_TEST(without_a_public_address)
 {
@@ -412,6 +433,7 @@ Suite *suite_init(void)
 	tcase_add_test(t, at_all_addresses);
 	tcase_add_test(t, at_a_device);
 	tcase_add_test(t, behind_a_nat);
+	tcase_add_test(t, at_an_address_that_is_not_there);
 	tcase_add_test(t, without_a_public_address);
 	tcase_add_test(t, the_file_is_read_back);
 	tcase_add_test(t, the_file_has_all_keys);

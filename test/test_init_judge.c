@@ -370,6 +370,9 @@ START_TEST(the_firewall)
 	          "{\"chain\":{\"family\":\"ip\",\"table\":\"filter\",\"name\":\"INPUT\",\"hook\":\"input\",\"policy\":\"drop\"}}]}");
 	judge();
 	says("fail", "UDP and TCP port 53 over wg0", "ufw allow in on wg0 to any port 53`");
+	use_rules(DROPS("inet", "filter", "input"));
+	judge_as("10.9.0.77", "198.51.100.99");
+	says("fail", "UDP and TCP port 53, where it is asked, are dropped", "input 'meta l4proto { tcp, udp } th dport 53 accept'`");
 	/* What is not the same over both is said of each. */
 	use_rules("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"t\",\"name\":\"c\",\"hook\":\"input\",\"policy\":\"drop\"}},"
 	          "{\"rule\":{\"family\":\"inet\",\"table\":\"t\",\"chain\":\"c\",\"handle\":7,\"expr\":[{\"match\":{\"op\":\"==\",\"left\":"

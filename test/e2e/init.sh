@@ -393,6 +393,18 @@ status=0
 rm -rf "$etc"
 out=$(lab_in hub timeout 20 "$BIN/wgmeetd" --init --config "$conf" 2>&1 </dev/zero) || status=$?
 nothing "no end at all" 2
+# An address that this host has not is taken when it is given again.
+answers "$ZONE\n10.9.0.77\n10.9.0.1\n\n"
+same "a slip: exit status" 0 "$status"
+says "a slip: it is named, and what there is" \
+	'no address 10\.9\.0\.77 now \(it has 10\.9\.0\.1, 203\.0\.113\.10\): give it once more to take it nevertheless'
+check "a slip: it is mended" grep -qx 'Listen = 10.9.0.1' "$conf"
+answers "$ZONE\n10.9.0.77\n10.9.0.77\n198.51.100.99\n"
+same "meant: exit status" 0 "$status"
+check "meant: it is taken" grep -qx 'Listen = 10.9.0.77' "$conf"
+says "meant: with a warning" '^warn +listen +this host has no address 10\.9\.0\.77 now'
+says "meant: peers ask there" '^  Server = 10\.9\.0\.77$'
+says "meant: and so does dig" '^  dig @10\.9\.0\.77 '
 answers "$ZONE\n\n10.0.0.1.2\n127.0.0.1\n198.51.100.9:7\n"
 same "an endpoint of its own: exit status" 0 "$status"
 says "an endpoint that is none" 'it must be ADDR or'
