@@ -159,8 +159,8 @@ check "continued: served" lab_wait 5 peer_served 1
 lab_stop wgmeetd
 
 # Started as the service is, and not as root, whose socket it is.
-not_root=(setpriv "--reuid=$OBSERVER_UID" "--regid=$OBSERVER_UID" --clear-groups --inh-caps=+net_admin,+net_bind_service
-	--ambient-caps=+net_admin,+net_bind_service --)
+not_root=(setpriv "--reuid=$OBSERVER_UID" "--regid=$OBSERVER_UID" --clear-groups "--inh-caps=+net_admin,+net_bind_service"
+	"--ambient-caps=+net_admin,+net_bind_service" --)
 lab_start wgmeetd hub "${not_root[@]}" "$BIN/wgmeetd" --zone $ZONE --device wghub --listen $SERVER:53
 check "not root: it starts" lab_wait 10 grep -q "answering SERVFAIL" "$LAB/wgmeetd.log"
 check "not root: SERVFAIL" not_ready
