@@ -438,13 +438,25 @@ static bool is_family(const struct walk *w, const char *family)
 	return strcmp(family, "inet") == 0 || strcmp(family, w->packet->family == AF_INET6 ? "ip6" : "ip") == 0;
 }
 
+/* Is it ufw's? Then its chains are in the same table. */
+static bool is_ufw(const json_t *all, const struct init_chain *place)
+{
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *chain = json_object_get(json_array_get(all, i), "chain");
+
+		if (chain != NULL && strncmp(text_of(chain, "name"), "ufw", 3) == 0 &&
+		    strcmp(text_of(chain, "family"), place->family) == 0 && strcmp(text_of(chain, "table"), place->table) == 0)
+			return true;
+	}
+	return false;
+}
+
 enum init_passage init_firewall_judge(const char *json, const struct init_packet *packet, struct init_chain *out)
 {
 	json_t *root = json_loads(json, 0, NULL);
 	struct init_chain place = {0};
 	struct walk w = {.all = json_object_get(root, "nftables"), .packet = packet, .place = &place};
 	enum init_passage worst = INIT_OPEN;
-	bool ufw = false;
 
 	memset(out, 0, sizeof(*out));
 	if (!json_is_array(w.all))
@@ -453,7 +465,6 @@ enum init_passage init_firewall_judge(const char *json, const struct init_packet
 		const json_t *chain = json_object_get(json_array_get(w.all, i), "chain");
 		enum init_passage one;
 
-		ufw |= chain != NULL && strncmp(text_of(chain, "name"), "ufw", 3) == 0;
 		if (chain == NULL || strcmp(text_of(chain, "hook"), "input") != 0 || !is_family(&w, text_of(chain, "family")))
 			continue;
 		memset(&place, 0, sizeof(place));
@@ -463,7 +474,7 @@ enum init_passage init_firewall_judge(const char *json, const struct init_packet
 			*out = place;
 		}
 	}
-	out->ufw = ufw;
+	out->ufw = is_ufw(w.all, out);
 	json_decref(root);
 	return worst;
 }

@@ -167,7 +167,7 @@ static void find_wan(struct init_host *host)
 		return;
 	for (struct ifaddrs *a = all; a != NULL && host->wan[0] == '\0'; a = a->ifa_next)
 		if (a->ifa_addr != NULL && a->ifa_addr->sa_family == AF_INET && (a->ifa_flags & IFF_LOOPBACK) == 0 &&
-		    find_device(host, a->ifa_name) == NULL)
+		    find_device(host, a->ifa_name) == NULL && init_is_plain(a->ifa_name))
 			snprintf(host->wan, sizeof(host->wan), "%s", a->ifa_name);
 	freeifaddrs(all);
 }
@@ -180,7 +180,7 @@ static void look_wan(struct init_host *host)
 
 	while (fp != NULL && *host->wan == '\0' && fgets(line, sizeof(line), fp) != NULL)
 		if (sscanf(line, "%15s %x %*x %*x %*d %*d %*d %x", name, &to, &mask) == 3 && to == 0 && mask == 0 &&
-		    find_device(host, name) == NULL)
+		    find_device(host, name) == NULL && init_is_plain(name))
 			snprintf(host->wan, sizeof(host->wan), "%s", name);
 	if (fp != NULL)
 		fclose(fp);

@@ -154,7 +154,9 @@ static bool is_loopback(const struct endpoint *ep)
 /* Does it hear anybody else than the peers? */
 static bool is_public(const struct init_plan *plan, const struct listen_conf *l)
 {
-	return l->device[0] == '\0' && !is_loopback(&l->at) && !init_is_tunnel(plan->device, &l->at);
+	if (l->device[0] != '\0')
+		return strcmp(l->device, plan->device->dev.name) != 0 && strcmp(l->device, "lo") != 0;
+	return !is_loopback(&l->at) && !init_is_tunnel(plan->device, &l->at);
 }
 
 static void add_addr(struct name_server *ns, const struct endpoint *addr)

@@ -338,6 +338,20 @@ START_TEST(at_an_address_that_is_not_there)
 }
 END_TEST
 
+/* Whoever is behind another device than the tunnel's is not a peer. */
+START_TEST(a_device_to_listen_on)
+{
+	decide("wg.example.com", "%eth0", "auto");
+	ck_assert(plan.in_public);
+	ck_assert_str_eq(init_value(&plan, "AllowBrowse"), "tunnel");
+	init_plan_free(&plan);
+	plan.device = &host.devices[0];
+	decide("wg.example.com", "%wg0", "auto");
+	ck_assert(!plan.in_public);
+	ck_assert_ptr_null(init_value(&plan, "AllowBrowse"));
+}
+END_TEST
+
 /* Nothing leads to it from outside, and nobody needs to. */
 START_TEST(without_a_public_address)
 {
@@ -434,6 +448,7 @@ Suite *suite_init(void)
 	tcase_add_test(t, at_a_device);
 	tcase_add_test(t, behind_a_nat);
 	tcase_add_test(t, at_an_address_that_is_not_there);
+	tcase_add_test(t, a_device_to_listen_on);
 	tcase_add_test(t, without_a_public_address);
 	tcase_add_test(t, the_file_is_read_back);
 	tcase_add_test(t, the_file_has_all_keys);

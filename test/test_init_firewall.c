@@ -190,6 +190,10 @@ START_TEST(of_where_it_is_dropped)
 	ck_assert_int_eq(judge(INPUT("accept") "," RULE(MATCH(META("mark"), "==", "7") "," DROP), &packet), INIT_UNSURE);
 	ck_assert_str_eq(where.how, "its rule with the handle 7 may drop it");
 	ck_assert(!where.ufw);
+	/* What is left of ufw in another table does not matter. */
+	ck_assert_int_eq(judge(INPUT("drop") ",{\"chain\":{\"family\":\"ip6\",\"table\":\"filter\",\"name\":\"ufw-x\",\"handle\":9}}", &packet),
+	    INIT_CLOSED);
+	ck_assert(!where.ufw);
 }
 END_TEST
 
