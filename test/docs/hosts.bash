@@ -149,8 +149,7 @@ device_conf() {
 	fi
 	name=alice
 	[ "$1" != alice ] || name=bob
-	[ "$1" != bob ] || [ "$lab_bob_port" = 51820 ] || echo "ListenPort = $lab_bob_port"
-	[ "$1" != alice ] || [ "$lab_bob_port" = 51820 ] || echo "ListenPort = 51820"
+	if [ "$1" = bob ]; then echo "ListenPort = $lab_bob_port"; else echo 'ListenPort = 51820'; fi
 	printf '%s\n' '[Peer]' "PublicKey = $(host_key registry public)" 'Endpoint = 203.0.113.10:51820' 'AllowedIPs = 10.9.0.1/32' \
 		'PersistentKeepalive = 25' '[Peer]' "PublicKey = $(host_key $name public)" "AllowedIPs = ${host_tunnel[$name]}/32" \
 		'PersistentKeepalive = 25'
