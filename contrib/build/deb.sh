@@ -7,6 +7,11 @@ cd "${0%/*}/../.."
 changelog=contrib/debian/changelog
 version=$(sed -n '1s/.*(\([^-)]*\).*/\1/p' $changelog)
 command -v dpkg-buildpackage >/dev/null || { echo "deb: no dpkg-buildpackage: contrib/build/deps.sh deb" >&2; exit 1; }
+# The tarball has what was committed, and the version must be that of its changelog. Looked at before the old packages go.
+if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ] && ! git show HEAD:$changelog | cmp -s - $changelog; then
+	echo "deb: $changelog is edited, and the packages have only what is committed; commit it first: git commit $changelog" >&2
+	exit 1
+fi
 rm -rf "$1"
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
