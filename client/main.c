@@ -25,10 +25,27 @@ static const struct {
     {"name", name_main, "KEY|NAME [DEVICE]", "its name in DNS, for dig or a stock Endpoint ="},
 };
 
+#define VERBS (sizeof(verbs) / sizeof(*verbs))
+
+/* getopt(3) begins its errors with the verb's argv[0]. */
+static int run_verb(int argc, char *argv[])
+{
+	static char name[32];
+
+	for (size_t i = 0; i < VERBS; i++) {
+		if (strcmp(verbs[i].name, argv[0]) != 0)
+			continue;
+		snprintf(name, sizeof(name), "wgmeet %s", verbs[i].name);
+		argv[0] = name;
+		return verbs[i].main(argc, argv);
+	}
+	die_usage("%s is no verb; see wgmeet --help", argv[0]);
+}
+
 static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: wgmeet VERB ... [OPTION...]\n\n");
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+	for (size_t i = 0; i < VERBS; i++)
 		fprintf(out, "  %-7s %-18s %s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
 	fprintf(out, "\nwgmeet VERB --help has the options.\n");
 }
@@ -46,11 +63,12 @@ int main(int argc, char *argv[])
 		return EXIT_FINE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		static char help[] = "--help";
+
+		if (argc > 2)
+			return run_verb(2, (char *[]){argv[2], help, NULL});
 		print_usage(stdout);
 		return EXIT_FINE;
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(verbs[i].name, argv[1]) == 0)
-			return verbs[i].main(argc - 1, argv + 1);
-	die_usage("%s is no verb; see wgmeet --help", argv[1]);
+	return run_verb(argc - 1, argv + 1);
 }

@@ -65,7 +65,15 @@ static const struct conf_option options[] = {
     {CLIENT("Verbose", "verbose", NULL, "say what is looked at, too", conf_parse_bool, verbose)},
 };
 
-#define WHICH_ZONE "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf"
+#define WHICH_ZONE "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf%s"
+
+/* A misspelt device has no file either. */
+static const char *no_device(const struct settings *settings)
+{
+	bool is_there = settings->device[0] == '\0' || settings->has_file || if_nametoindex(settings->device) != 0;
+
+	return is_there ? "" : "; and is that the device? There is none of that name here, see `wg show interfaces`";
+}
 
 #define OPTIONS_LEN (sizeof(options) / sizeof(*options))
 
@@ -130,7 +138,7 @@ static const char *read_argv(struct conf *c, struct settings *settings, int argc
 		} else if (opt >= OPT_TABLE) {
 			conf_set(c, &options[opt - OPT_TABLE], &settings->target, optarg != NULL ? optarg : "yes");
 		} else {
-			die_usage("see wgmeet %s --help", argv[0]); /* getopt has said why */
+			die_usage("see %s --help", argv[0]); /* getopt has said why */
 		}
 	}
 	return file;
@@ -194,7 +202,7 @@ unsigned settings_reread(struct settings *settings, int argc, char *argv[], cons
 	settings->argv_errors = c.errors;
 	read_file(&c, settings, file);
 	if (c.errors == 0 && settings->zone.len == 0 && !usage->may_lack_zone)
-		conf_wrong(&c, 0, WHICH_ZONE, settings->device[0] != '\0' ? settings->device : "DEVICE");
+		conf_wrong(&c, 0, WHICH_ZONE, settings->device[0] != '\0' ? settings->device : "DEVICE", no_device(settings));
 	return c.errors;
 }
 
@@ -217,5 +225,5 @@ bool settings_has_server(const struct server_list *list, const struct endpoint *
 void settings_need_zone(const struct settings *settings)
 {
 	if (settings->zone.len == 0)
-		die_usage(WHICH_ZONE, settings->device);
+		die_usage(WHICH_ZONE, settings->device, no_device(settings));
 }

@@ -151,8 +151,6 @@ int status_main(int argc, char *argv[])
 	fd = find_daemon(&s.settings, &head);
 	if (fd >= 0)
 		return status_reported(&s.settings, fd, &head);
-	if (s.settings.zone.len == 0)
-		warnx("%s: wgmeet run is not on it, so DNS is asked", s.settings.device);
 	settings_need_zone(&s.settings);
 	return look_up(&s);
 }

@@ -61,7 +61,7 @@ static const char *describe(const struct session *s, enum lookup_status status, 
 		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? " (" : ", ",
 		    endpoint_to_text(&s->settings.servers.at[i], ep));
 	if (s->settings.servers.len > 0)
-		snprintf(out + n, cap - n, ": is the way to it up?)");
+		snprintf(out + n, cap - n, ": is the way to it up, and wgmeetd there?)");
 	return out;
 }
 

@@ -369,6 +369,9 @@ refused 'which peer' lookup
 refused 'which peer' name
 refused 'neither a public key nor a name' lookup a..b wgone
 refused 'which zone.*wgother\.conf' sync wgother
+refused 'which zone.*is that the device' sync wgother
+refused "wgmeet status: (unrecognized|unknown) option" status --hlep
+same "help VERB is VERB --help" "$("$BIN/wgmeet" status --help)" "$("$BIN/wgmeet" help status)"
 refused 'which zone' name "$(key bob)"
 refused 'what is that' status wgone wgtwo
 refused 'which zone.*wgother\.conf' status wgother
