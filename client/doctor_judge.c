@@ -153,7 +153,10 @@ static void judge_settings(struct judging *j)
 		file = path;
 	if (s->file_errors > 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "settings", NULL, "%u error%s in %s", s->file_errors, s->file_errors == 1 ? "" : "s", file);
-		doctor_advise(f, "Mend the lines that standard error names: the other verbs do nothing before that");
+		if (!s->settings->has_file)
+			doctor_advise(f, "See that this user may read it, `chmod 644 %s`: there is no secret in it", file);
+		else
+			doctor_advise(f, "Mend the lines that standard error names: the other verbs do nothing before that");
 	}
 	if (s->settings->zone.len == 0 && s->file_errors == 0) {
 		f = doctor_say(j, DOCTOR_FAIL, "settings", NULL, "no zone is set: %s %s", file,

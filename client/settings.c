@@ -30,6 +30,8 @@ static const char *parse_zone(const struct conf_option *o, const char *value, vo
 	struct name service;
 	const char *what = conf_parse_name(o, value, place);
 
+	if (strpbrk(value, " \t:/") != NULL) /* DNS would take it */
+		return "it must be the zone's name and nothing else, such as wg.example.com";
 	if (what != NULL)
 		return what;
 	return records_service_name(place, &service) ? NULL : "it is too long: no room is left for the peers' names";

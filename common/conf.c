@@ -114,10 +114,43 @@ struct file {
 	bool fresh;            /* no key came since the section began */
 };
 
+static bool known_section(const struct conf *c, const char *section)
+{
+	for (size_t i = 0; i < c->options_len; i++)
+		if (strcmp(c->options[i].section, section) == 0)
+			return true;
+	return false;
+}
+
+#define SECTIONS 128
+
+/* They are few. */
+static const char *all_sections(const struct conf *c, char out[SECTIONS])
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < c->options_len && n < SECTIONS; i++)
+		if (i == 0 || strcmp(c->options[i].section, c->options[i - 1].section) != 0)
+			n += (size_t)snprintf(out + n, SECTIONS - n, "%s[%s]", i == 0 ? "" : ", ", c->options[i].section);
+	return out;
+}
+
+static void wrong_section(const struct file *f, const char *section)
+{
+	char all[SECTIONS];
+
+	conf_wrong(f->c, f->section_line, "there is no section [%s]; there is %s", section, all_sections(f->c, all));
+}
+
 /* What is wrong with a section that ends? */
 static void end_section(const struct file *f)
 {
-	if (f->fresh && f->section_line != 0 && f->c->needs_keys != NULL && f->c->needs_keys(f->section))
+	if (!f->fresh || f->section_line == 0)
+		return;
+	if (!known_section(f->c, f->section))
+		wrong_section(f, f->section);
+	else if (f->c->needs_keys != NULL && f->c->needs_keys(f->section))
 		conf_wrong(f->c, f->section_line, "[%s] is empty", f->section);
 }
 
@@ -163,14 +196,6 @@ static char *read_line(char *buf, int cap, void *stream)
 		snprintf(f->section, sizeof(f->section), "%.*s", (int)strcspn(buf + 1, "]\r\n"), buf + 1);
 	}
 	return buf;
-}
-
-static bool known_section(const struct conf *c, const char *section)
-{
-	for (size_t i = 0; i < c->options_len; i++)
-		if (strcmp(c->options[i].section, section) == 0)
-			return true;
-	return false;
 }
 
 /* How many letters must be changed, added or left out to come from one word to the other, without regard to case. */
@@ -219,14 +244,16 @@ static int on_key(void *user, const char *section, const char *key, const char *
 {
 	struct file *f = user;
 	struct conf *c = f->c;
+	char all[SECTIONS];
 
 	if (f->fresh) { /* once: what is wrong with a section is not said for each of its keys */
 		f->fresh = false;
 		if (known_section(c, section))
 			f->target = c->begin(section, c->data);
+		else if (*section == '\0')
+			conf_wrong(c, c->line, "a key before the first section; there is %s", all_sections(c, all));
 		else
-			conf_wrong(c, *section == '\0' ? c->line : f->section_line, *section == '\0' ? "a key before the first section%s" :
-			                                          "there is no section [%s]", section);
+			wrong_section(f, section);
 		if (f->target != NULL)
 			f->target->line = c->line;
 	}

@@ -240,6 +240,9 @@ START_TEST(settings_that_lack_something)
 	expect_only(DOCTOR_FAIL, "settings", "/etc/wgmeet/wg0.conf has none", "Zone = ");
 	seen.file_errors = 2;
 	expect_only(DOCTOR_FAIL, "settings", "2 errors in", "standard error");
+	settings.has_file = false;
+	expect_only(DOCTOR_FAIL, "settings", "2 errors in", "chmod 644");
+	settings.has_file = true;
 }
 END_TEST
 

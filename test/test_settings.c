@@ -357,6 +357,8 @@ static const struct {
     {&sync_like, "wg0 --zone wg.example.com --notify-port 65536", "--notify-port = 65536: it must be a number from 0 to 65535"},
     {&sync_like, "wg0 --zone wg.example.com --notify-port off", "a number from 0 to 65535"},
     {&browse_like, "--zone wg.example.com --family 1234567890123456", "--family = 1234567890123456: it is too long"},
+    {&browse_like, "--zone wg.example.com:53", "--zone = wg.example.com:53: it must be the zone's name"},
+    {&browse_like, "--zone http://x", "--zone = http://x: it must be the zone's name"},
     {&browse_like, "--zone wg.example.com --family=", "--family = : it is empty"},
     {&browse_like, "--zone wg.example.com --user=", "--user = : it is empty"},
     {&browse_like, "--zone wg.example.com --verbose=maybe", "--verbose = maybe: it must be yes or no"},
@@ -473,7 +475,7 @@ START_TEST(each_problem_of_the_file_is_said_with_its_line)
 {
 	static const char *const what[] = {"conf:1: a key before", "conf:3: Server = x: ", "conf:4: Keepalive = 65536: ",
 	    "conf:5: FwMark = on: ", "conf:6: Verbose = maybe: ", "conf:7: there is no key Device in [Client]",
-	    "conf:8: neither", "conf:9: there is no section [Registry]", "conf:12: Zone = a..b: ", "conf:13: Zone is given twice",
+	    "conf:8: neither", "conf:9: there is no section [Registry]; there is [Client]", "conf:12: Zone = a..b: ", "conf:13: Zone is given twice",
 	    "10 errors, nothing done"};
 
 	write_conf("Zone = x\n"
