@@ -35,6 +35,7 @@ struct way {
 	ares_channel ares;
 	size_t asking; /* in flight */
 	bool lost;     /* something was not answered */
+	bool refused;  /* what is cancelled now */
 	struct question *first, **last; /* that wait to be asked */
 };
 
@@ -49,7 +50,8 @@ struct server {
 	size_t cookie_len;
 	unsigned looks;
 	int64_t quickest_us; /* answer */
-	bool plain; /* it knows no EDNS */
+	bool plain;    /* it knows no EDNS */
+	bool answered; /* something, once */
 };
 
 struct dns {
@@ -251,6 +253,11 @@ bool dns_has_room(const struct dns *dns, size_t server)
 	return dns->servers[server].asking < dns->servers[server].window;
 }
 
+bool dns_has_answered(const struct dns *dns, size_t server)
+{
+	return dns->servers[server].answered;
+}
+
 /* ---- questions ---- */
 
 static size_t write_query(struct question *q, uint8_t out[MESSAGE])
@@ -383,7 +390,7 @@ static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t 
 {
 	if (ares_status == ARES_ETIMEOUT)
 		return LOOKUP_NO_ANSWER;
-	if (ares_status == ARES_ECONNREFUSED)
+	if (ares_status == ARES_ECONNREFUSED || ares_status == ARES_ECANCELLED)
 		return LOOKUP_UNREACHABLE;
 	if (ares_status != ARES_SUCCESS || len < 12)
 		return LOOKUP_BAD_ANSWER;
@@ -429,11 +436,12 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && (msg[2] & FLAG_TC) != 0;
 
 	way_of(q)->asking--;
-	if (ares_status == ARES_ECANCELLED) { /* dns_renew() */
+	if (ares_status == ARES_ECANCELLED && !way_of(q)->refused) { /* dns_renew() */
 		put_off(q);
 		return;
 	}
 	way_of(q)->lost |= ares_status == ARES_ETIMEOUT;
+	q->server->answered |= whole;
 	move_window(q, timeouts > 0, !truncated && (status == LOOKUP_FOUND || status == LOOKUP_NOT_IN_ZONE));
 	if (whole && may_be_forged(q, msg, len)) {
 		q->tcp = true;
@@ -467,17 +475,37 @@ void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t
 	ask(q);
 }
 
+/* A host says that nobody listens there, or a router that there is no way. c-ares would ask on at once, twice; hosts limit how often
+ * they say so, and it would wait for what is never told. */
+static void take_error(struct way *way, int fd, bool readable)
+{
+	int err = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &(socklen_t){sizeof(err)}) < 0 || err == 0)
+		return;
+	if (readable) /* what came before it is none the worse */
+		ares_process_fd(way->ares, fd, ARES_SOCKET_BAD);
+	way->refused = true;
+	ares_cancel(way->ares);
+	way->refused = false;
+}
+
 void dns_process(struct dns *dns, uint64_t token, uint32_t events)
 {
-	size_t way = (size_t)(token >> 32) - 1;
-	struct server *s = &dns->servers[way / 2];
+	size_t i = (size_t)(token >> 32) - 1;
+	struct server *s = &dns->servers[i / 2];
+	struct way *way = i % 2 == 0 ? &s->udp : &s->tcp;
 	int fd = (int)(uint32_t)token;
 
+	if ((events & EPOLLERR) != 0 && way == &s->udp) {
+		take_error(way, fd, (events & EPOLLIN) != 0);
+		return;
+	}
 	/* What ICMP says of a connection that is being made stands in a queue that c-ares does not read: epoll would tell of it
 	 * again and again. */
 	if ((events & EPOLLERR) != 0)
 		recv(fd, &(uint8_t){0}, 1, MSG_ERRQUEUE | MSG_DONTWAIT);
-	ares_process_fd(way % 2 == 0 ? s->udp.ares : s->tcp.ares, (events & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
+	ares_process_fd(way->ares, (events & ~(uint32_t)EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD,
 	    (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
 }
 

@@ -40,6 +40,8 @@ void dns_renew(struct dns *dns);
 
 /* May the server be asked for something new now? What is asked all the same waits here, until what is in flight is less. */
 bool dns_has_room(const struct dns *dns, size_t server);
+/* Has anything that could be an answer ever come from it? */
+bool dns_has_answered(const struct dns *dns, size_t server);
 
 /* The callback may come before this returns. `tcp`: not over UDP first, because the answer will not fit. */
 void dns_query(struct dns *dns, size_t server, const struct name *name, uint16_t type, bool tcp, dns_fn *fn, void *arg);

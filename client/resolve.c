@@ -61,12 +61,15 @@ static void fail(struct in_flight *f, enum lookup_status status)
 	struct resolving *r = f->r;
 
 	/* A TCP connection that is closed on us, for one question's sake, takes with it all that were asked over it. So what
-	 * could not be asked is asked again. Not from here: c-ares is still busy with what it closed; and a little later,
-	 * because what hinders it may pass. */
-	if (status == LOOKUP_UNREACHABLE && f->again++ < AGAIN) {
+	 * could not be asked is asked again, of a server that answers. Not from here: c-ares is still busy with what it closed;
+	 * and a little later, because what hinders it may pass. */
+	if (status == LOOKUP_UNREACHABLE && dns_has_answered(r->dns, f->server) && f->again++ < AGAIN) {
 		slot_put(&r->to_ask, f);
 		return;
 	}
+	/* Hosts say only once a second or so that nobody listens. */
+	if (status == LOOKUP_NO_ANSWER && f->again > 0)
+		status = LOOKUP_UNREACHABLE;
 	f->again = 0;
 	/* Of several servers' failures the one that says most is told: they are in that order. */
 	if (f->failure == LOOKUP_FOUND || status < f->failure)

@@ -89,6 +89,18 @@ sync --server 127.0.0.1:5399
 same "nobody is at the server's port: exit status" 1 $status
 matches "it is said, and which one" 'cannot be reached.*127\.0\.0\.1:5399' "$(cat "$LAB/err")"
 
+# A host may say it once in a while only, as kernels limit such messages; whoever asks on after that hears nothing.
+lab_in one nft -f - <<-END
+	table inet fault {
+		chain out { type filter hook output priority 0; icmp type destination-unreachable quota over 200 bytes drop; }
+	}
+END
+sync --server 127.0.0.1:5399
+lab_in one nft delete table inet fault
+same "nobody is there, which is told once: exit status" 1 $status
+matches "it is said" 'cannot be reached.*127\.0\.0\.1:5399' "$(cat "$LAB/err")"
+check "and no time-out is waited for: $took ms" test "$took" -lt 1000
+
 # NXDOMAIN is an answer: the next server is not asked.
 mock nothing 127.0.0.1 5306 nxdomain
 before=$(questions good)
