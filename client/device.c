@@ -28,7 +28,8 @@ _Noreturn void device_die(const struct device *d, int err)
 		diex("no permission to read %s: that needs CAP_NET_ADMIN: run wgmeet as root, give it "
 		     "AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, or `setcap cap_net_admin+ep wgmeet`", name);
 	case EACCES:
-		diex("no permission to open " WGDEV_UAPI_DIR "/%s.sock: run wgmeet as the user whose it is (root, mostly)", name);
+		diex("no permission to open " WGDEV_UAPI_DIR "/%s.sock: run wgmeet as the user whose it is (root, mostly); "
+		     "a service needs the drop-in wgmeet-userspace.conf", name);
 	case ETIMEDOUT:
 	case EAGAIN:
 		diex("the daemon of device %s does not answer: is it stopped?", name);

@@ -65,7 +65,7 @@ int main(int argc, char *argv[])
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		static char help[] = "--help";
 
-		if (argc > 2)
+		if (argc > 2 && argv[2][0] != '-')
 			return run_verb(2, (char *[]){argv[2], help, NULL});
 		print_usage(stdout);
 		return EXIT_FINE;

@@ -15,7 +15,7 @@ static const struct {
 } statuses[] = {
     [LOOKUP_FOUND] = {"found", "found"},
     [LOOKUP_NOT_IN_ZONE] = {"not-in-zone", "not in the zone: the registry has not seen it, or not published it"},
-    [LOOKUP_NOT_READY] = {"servfail", "SERVFAIL: the registry's device is not there, or a resolver cannot reach the registry"},
+    [LOOKUP_NOT_READY] = {"servfail", "SERVFAIL: the registry's device is not there, or wgmeetd may not read it, or a resolver cannot reach the registry"},
     [LOOKUP_REFUSED] = {"refused", "the name server refused: it does not serve this zone, or not to us"},
     [LOOKUP_NO_ANSWER] = {"no-answer", "no answer from the name server"},
     [LOOKUP_UNREACHABLE] = {"unreachable", "the name server cannot be reached"},

@@ -157,7 +157,7 @@ incomplete() {
 }
 
 missing='lists failed, and the peers on them are missing'
-servfail="SERVFAIL: the registry's device is not there, or a resolver cannot reach the registry"
+servfail="SERVFAIL: the registry's device is not there, or wgmeetd may not read it, or a resolver cannot reach the registry"
 serve 1 400 b=refused c=servfail d=nxdomain # the last one is as if there were no such peers
 browse
 without b c d
