@@ -109,7 +109,7 @@ static bool is_silent(const struct doctor_server *s)
 static void count_received(const struct doctor *d, uint64_t rx_bytes[SETTINGS_SERVERS])
 {
 	for (size_t i = 0; i < d->settings.servers.len; i++) {
-		const struct wg_peer *p = doctor_peer_of(&d->dev, &d->settings.servers.at[i]);
+		const struct wg_peer *p = wgdev_peer_of(&d->dev, &d->settings.servers.at[i]);
 
 		rx_bytes[i] = p != NULL ? p->rx_bytes : 0;
 	}
@@ -119,21 +119,17 @@ static void count_received(const struct doctor *d, uint64_t rx_bytes[SETTINGS_SE
  * does not tell. */
 static void listen_to_peers(struct doctor *d, int64_t asked_ms, const uint64_t rx_before[SETTINGS_SERVERS])
 {
-	uint64_t rx_bytes[SETTINGS_SERVERS];
-	bool waits;
-
 	for (;;) {
-		waits = false;
-		count_received(d, rx_bytes);
-		for (size_t i = 0; i < d->settings.servers.len; i++) {
-			const struct wg_peer *p = doctor_peer_of(&d->dev, &d->settings.servers.at[i]);
+		bool mute[SETTINGS_SERVERS] = {false}, waits = false;
 
-			d->seen.mute[i] = false;
-			if (p == NULL || !d->seen.through[i] || !is_silent(&d->dns.servers[i]) || rx_bytes[i] != rx_before[i])
-				continue;
-			waits = waits || doctor_is_connected(&d->seen, p);
-			d->seen.mute[i] = true;
+		memset(d->seen.mute, 0, sizeof(d->seen.mute)); /* or nobody would count as connected */
+		for (size_t i = 0; i < d->settings.servers.len; i++) {
+			const struct wg_peer *p = wgdev_peer_of(&d->dev, &d->settings.servers.at[i]);
+
+			mute[i] = p != NULL && d->seen.through[i] && is_silent(&d->dns.servers[i]) && p->rx_bytes == rx_before[i];
+			waits |= mute[i] && doctor_is_connected(&d->seen, p);
 		}
+		memcpy(d->seen.mute, mute, sizeof(mute));
 		if (!waits || !d->seen.link_is_up || clock_ms(CLOCK_MONOTONIC) - asked_ms >= MUTE_MS)
 			return;
 		poll(NULL, 0, LOOK_MS);

@@ -131,8 +131,6 @@ bool doctor_answer_is_good(const struct doctor_answer *answer, const struct name
 int doctor_good_server(const struct doctor_seen *seen);
 /* The peer that is the registry: a name server is behind it, or has its address. NULL: it cannot be told. */
 const struct wg_peer *doctor_registry(const struct doctor_seen *seen);
-/* The peer that the device sends packets for that address to; NULL: none. */
-const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address);
 /* A name server is behind it, was asked in vain, and nothing else came back either. */
 bool doctor_is_mute(const struct doctor_seen *seen, const struct wg_peer *peer);
 /* Has it had a handshake lately, or so far in the future that nobody knows? And is not mute since. */

@@ -63,32 +63,10 @@ const char *doctor_level_word(enum doctor_level level)
 
 /* ---- what the parts share ---- */
 
-const struct wg_peer *doctor_peer_of(const struct wg_device *dev, const struct endpoint *address)
-{
-	struct wg_allowedip host = {.family = address->family, .cidr = address->family == AF_INET ? 32 : 128};
-	const struct wg_peer *found = NULL;
-	int longest = -1;
-
-	memcpy(host.addr, address->addr, sizeof(host.addr));
-	for (size_t i = 0; i < dev->peers_len; i++) {
-		const struct wg_peer *p = &dev->peers[i];
-
-		for (uint32_t k = 0; k < p->allowed_len; k++) {
-			const struct wg_allowedip *net = &dev->allowed[p->allowed_off + k];
-
-			if (net->cidr > longest && allowedip_is_within(&host, net)) {
-				longest = net->cidr;
-				found = p;
-			}
-		}
-	}
-	return found;
-}
-
 bool doctor_is_mute(const struct doctor_seen *s, const struct wg_peer *peer)
 {
 	for (size_t i = 0; i < s->settings->servers.len; i++)
-		if (s->mute[i] && doctor_peer_of(s->dev, &s->settings->servers.at[i]) == peer)
+		if (s->mute[i] && wgdev_peer_of(s->dev, &s->settings->servers.at[i]) == peer)
 			return true;
 	return false;
 }
@@ -125,7 +103,7 @@ const struct wg_peer *doctor_registry(const struct doctor_seen *s)
 	const struct wg_peer *p = NULL;
 
 	for (size_t i = 0; i < servers->len && p == NULL && !s->system_servers; i++) {
-		p = s->through[i] ? doctor_peer_of(s->dev, &servers->at[i]) : NULL;
+		p = s->through[i] ? wgdev_peer_of(s->dev, &servers->at[i]) : NULL;
 		if (p == NULL)
 			p = peer_with(s->dev, &servers->at[i]);
 	}
@@ -134,7 +112,7 @@ const struct wg_peer *doctor_registry(const struct doctor_seen *s)
 
 		p = peer_with(s->dev, ns);
 		if (p == NULL && plan_tunnel_has(s->tunnel, ns))
-			p = doctor_peer_of(s->dev, ns);
+			p = wgdev_peer_of(s->dev, ns);
 	}
 	return p;
 }
@@ -312,7 +290,7 @@ static void judge_loop(struct judging *j)
 
 		if (p->endpoint.family == AF_UNSPEC || !plan_tunnel_has(s->tunnel, &p->endpoint) || n++ >= SAY_EACH)
 			continue;
-		by = doctor_peer_of(s->dev, &p->endpoint);
+		by = wgdev_peer_of(s->dev, &p->endpoint);
 		f = doctor_say(j, DOCTOR_FAIL, "loop", key_text(p->public_key, key), "its endpoint, %s, is inside the tunnel: %s%s. "
 		    "WireGuard's own packets to it would go round in circles", endpoint_to_text(&p->endpoint, ep),
 		    by != NULL ? "it is among the allowed IPs of " : "it is in the device's own network",
@@ -326,7 +304,7 @@ static void judge_loop(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "loop", NULL, "no peer's endpoint is inside the tunnel");
 }
 
-void doctor_judge_device(struct judging *j)
+static void judge_device(struct judging *j)
 {
 	if (j->seen->device_error != 0) {
 		judge_no_device(j);
@@ -344,7 +322,7 @@ void doctor_judge(const struct doctor_seen *seen, struct doctor_findings *out)
 	struct judging j = {.seen = seen, .device = seen->settings->device, .registry = doctor_registry(seen), .out = out};
 
 	judge_settings(&j);
-	doctor_judge_device(&j);
+	judge_device(&j);
 	judge_clock(&j);
 	doctor_judge_servers(&j);
 	doctor_judge_peers(&j);

@@ -45,7 +45,7 @@ int doctor_good_server(const struct doctor_seen *s)
 /* Nothing came back, over UDP or over TCP, from a server that is behind a peer. */
 static void judge_silent_peer(struct judging *j, const struct endpoint *server, bool refused, const char *about)
 {
-	const struct wg_peer *p = doctor_peer_of(j->seen->dev, server);
+	const struct wg_peer *p = wgdev_peer_of(j->seen->dev, server);
 	char key[KEY_BASE64 + 1], ep[ENDPOINT_TEXT], ago[OUTPUT_TEXT];
 	struct doctor_finding *f;
 

@@ -22,7 +22,6 @@ void doctor_advise(struct doctor_finding *f, const char *fmt, ...) __attribute__
 
 bool doctor_device_works(const struct judging *j); /* it was read, and is up */
 
-void doctor_judge_device(struct judging *j);
 void doctor_judge_servers(struct judging *j);
 void doctor_judge_peers(struct judging *j);
 void doctor_judge_keeper(struct judging *j);

@@ -139,28 +139,13 @@ static void ask_own(struct paths *ps, int64_t now_ms)
 	}
 }
 
-/* The peer through whom a server is reached: of the longest prefix that has its address. */
+/* The peer through whom a server is reached. */
 static void find_servers(struct paths *ps, const struct wg_device *dev)
 {
 	for (size_t i = 0; i < ps->own_len; i++) {
-		const struct endpoint *server = &ps->servers.at[i];
-		struct wg_allowedip host = {.family = server->family, .cidr = server->family == AF_INET ? 32 : 128};
-		int best = -1;
+		const struct wg_peer *peer = i < ps->servers.len ? wgdev_peer_of(dev, &ps->servers.at[i]) : NULL;
 
-		ps->own[i].peer = SIZE_MAX;
-		memcpy(host.addr, server->addr, sizeof(host.addr));
-		for (size_t k = 0; i < ps->servers.len && k < dev->peers_len; k++) {
-			const struct wg_peer *peer = &dev->peers[k];
-
-			for (size_t n = 0; n < peer->allowed_len; n++) {
-				const struct wg_allowedip *net = &dev->allowed[peer->allowed_off + n];
-
-				if (net->cidr <= best || !allowedip_is_within(&host, net))
-					continue;
-				best = net->cidr;
-				ps->own[i].peer = find(ps, peer->public_key)->number;
-			}
-		}
+		ps->own[i].peer = peer != NULL ? find(ps, peer->public_key)->number : SIZE_MAX;
 	}
 }
 

@@ -437,14 +437,12 @@ static void tell_peer(const struct name *name, const ldns_rr_list *rest, reply_p
 	struct span span = span_of_owner(rest, name);
 	enum lookup_status status = LOOKUP_FOUND;
 	uint8_t key[KEY_LEN];
-	bool whole = read_srv(span, &peer), has_txt = false;
+	bool whole = read_srv(span, &peer);
 
-	for (size_t i = span.from; whole && i < span.to; i++)
-		has_txt |= is_record(ldns_rr_list_rr(rest, i), LDNS_RR_TYPE_TXT, 1, name);
 	if (whole)
 		status = read_rest(span, span_of_owner(rest, &peer.target), reply_name_key(name, key) ? key : NULL, &peer);
 	/* What is known to be wrong needs no address. */
-	whole = whole && has_txt && (status != LOOKUP_FOUND || peer.addrs_len > 0);
+	whole = whole && peer.has_txt && (status != LOOKUP_FOUND || peer.addrs_len > 0);
 	fn(data, &peer, whole, status);
 }
 

@@ -149,3 +149,25 @@ const char *allowedip_to_text(const struct wg_allowedip *ip, char out[ALLOWEDIP_
 	snprintf(out, ALLOWEDIP_TEXT, "%s/%u", addr, ip->cidr);
 	return out;
 }
+
+const struct wg_peer *wgdev_peer_of(const struct wg_device *dev, const struct endpoint *address)
+{
+	struct wg_allowedip host = {.family = address->family, .cidr = address->family == AF_INET ? 32 : 128};
+	const struct wg_peer *found = NULL;
+	int longest = -1;
+
+	memcpy(host.addr, address->addr, sizeof(host.addr));
+	for (size_t i = 0; i < dev->peers_len; i++) {
+		const struct wg_peer *p = &dev->peers[i];
+
+		for (uint32_t k = 0; k < p->allowed_len; k++) {
+			const struct wg_allowedip *net = &dev->allowed[p->allowed_off + k];
+
+			if (net->cidr > longest && allowedip_is_within(&host, net)) {
+				longest = net->cidr;
+				found = p;
+			}
+		}
+	}
+	return found;
+}

@@ -58,6 +58,8 @@ struct wg_peer *wgdev_add_peer(struct wg_device *dev, const uint8_t public_key[K
 int wgdev_add_allowedip(struct wg_device *dev, const struct wg_allowedip *ip);
 
 const struct wg_peer *wgdev_find_peer(const struct wg_device *dev, const uint8_t public_key[KEY_LEN]);
+/* The peer that the device sends packets for that address to: of the longest prefix that has it. NULL: none. */
+const struct wg_peer *wgdev_peer_of(const struct wg_device *dev, const struct endpoint *address);
 
 /* Is all that a zone depends on the same: the interface, keys, endpoints, allowed IPs, in the same order? */
 bool wgdev_same_public(const struct wg_device *a, const struct wg_device *b);

@@ -212,9 +212,7 @@ static void ask_listen(const struct init_dialog *d, const struct init_host *host
 			die_usage("--listen: %s; nothing done", wrong);
 		return;
 	}
-	for (size_t i = 0; i < dev->addrs_len; i++)
-		snprintf(fallback + strlen(fallback), sizeof(fallback) - strlen(fallback), "%s%s", i > 0 ? ", " : "",
-		    endpoint_addr_to_text(&dev->addrs[i], text));
+	list_addresses(dev->addrs, dev->addrs_len, fallback, sizeof(fallback));
 	if (*fallback == '\0' && host->public_len > 0)
 		endpoint_addr_to_text(&host->public_addrs[0], fallback);
 	if (!d->yes) {

@@ -172,38 +172,20 @@ static void add_addr(struct name_server *ns, const struct endpoint *addr)
 		ns->addrs[ns->addrs_len++] = bare;
 }
 
-/* Is this address of the host among those that it answers at? Where it does not answer in public, it might. */
-static bool would_answer(const struct init_plan *plan, const struct endpoint *addr)
+/* Does what comes to that address get to where it answers? It does at all addresses, and at that one; and if a NAT has it
+ * (`nat`, else NULL), at a private one of this host. Where it does not answer in public, it might. */
+static bool would_answer(const struct init_plan *plan, const struct endpoint *addr, const struct init_host *nat)
 {
-	if (!plan->in_public)
-		return true;
-	for (size_t i = 0; i < plan->listen.len; i++) {
-		struct endpoint at = plan->listen.at[i].at;
+	struct endpoint wanted = *addr;
 
-		at.port = 0;
-		if (is_public(plan, &plan->listen.at[i]) && at.family == addr->family &&
-		    (endpoint_addr_is_any(&at) || endpoint_equal(&at, addr)))
-			return true;
-	}
-	return false;
-}
-
-/* Does what comes to Self get to where it answers? It does at all addresses, at that one, or at one behind the NAT that has it.
- * Where it does not answer in public, it might. */
-static bool covers_self(const struct init_plan *plan, const struct init_host *host)
-{
-	struct endpoint self = plan->self_at;
-
-	if (plan->self != INIT_SELF_FIXED)
-		return false;
-	self.port = 0;
+	wanted.port = 0;
 	for (size_t i = 0; i < plan->listen.len; i++) {
 		const struct listen_conf *l = &plan->listen.at[i];
 		struct endpoint at = l->at;
 
 		at.port = 0;
-		if (is_public(plan, l) && at.family == self.family && (endpoint_addr_is_any(&at) || endpoint_equal(&at, &self) ||
-		        (endpoint_is_private(&at) && !init_is_foreign(host, l))))
+		if (is_public(plan, l) && at.family == wanted.family && (endpoint_addr_is_any(&at) || endpoint_equal(&at, &wanted) ||
+		        (nat != NULL && endpoint_is_private(&at) && !init_is_foreign(nat, l))))
 			return true;
 	}
 	return !plan->in_public;
@@ -219,9 +201,9 @@ static void find_servers(struct init_plan *plan, const struct init_host *host)
 		return;
 	plan->servers.len = 1;
 	for (size_t i = 0; i < host->public_len; i++)
-		if (would_answer(plan, &host->public_addrs[i]))
+		if (would_answer(plan, &host->public_addrs[i], NULL))
 			add_addr(ns, &host->public_addrs[i]);
-	if (ns->addrs_len == 0 && covers_self(plan, host))
+	if (ns->addrs_len == 0 && plan->self == INIT_SELF_FIXED && would_answer(plan, &plan->self_at, host))
 		add_addr(ns, &plan->self_at);
 	for (size_t i = 0; ns->addrs_len == 0 && i < plan->listen.len; i++)
 		if (is_public(plan, &plan->listen.at[i]) && !endpoint_addr_is_any(&plan->listen.at[i].at))

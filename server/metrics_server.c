@@ -108,16 +108,6 @@ int64_t metrics_server_wakes_at(void)
 	return exporter_wakes_at(&s.exporter);
 }
 
-static void write_to(struct metrics *m, void *data)
-{
-	metrics_server_write(m, data);
-}
-
-void metrics_server_serve(struct observer *o, const struct pollfd p[EXPORTER_FDS])
-{
-	exporter_serve(&s.exporter, p, write_to, o, observed_now_ms());
-}
-
 int metrics_server_print(const struct server_conf *conf, const char *output)
 {
 	const char *path = conf->metrics_socket[0] != '\0' ? conf->metrics_socket : CONFIG_METRICS;
@@ -366,11 +356,18 @@ static void write_reads(struct metrics *m, const struct observer *o)
 			metrics_histogram(m, &o->zones[i].metrics.refresh, &refresh_bounds, "zone", o->zones[i].text);
 }
 
-void metrics_server_write(struct metrics *m, const struct observer *o)
+static void write_all(struct metrics *m, void *data)
 {
+	const struct observer *o = data;
+
 	write_server(m, o);
 	write_workers(m, o);
 	write_states(m, o);
 	write_values(m, o);
 	write_reads(m, o);
+}
+
+void metrics_server_serve(struct observer *o, const struct pollfd p[EXPORTER_FDS])
+{
+	exporter_serve(&s.exporter, p, write_all, o, observed_now_ms());
 }

@@ -39,9 +39,6 @@ void metrics_server_fill(struct pollfd p[EXPORTER_FDS]);
 int64_t metrics_server_wakes_at(void);
 void metrics_server_serve(struct observer *o, const struct pollfd p[EXPORTER_FDS]);
 
-/* All of it, for an observer. */
-void metrics_server_write(struct metrics *m, const struct observer *o);
-
 /* --print-metrics. Returns the exit status. */
 int metrics_server_print(const struct server_conf *conf, const char *output);
 

@@ -282,6 +282,32 @@ START_TEST(the_longest_allowed_ip_fits)
 }
 END_TEST
 
+START_TEST(a_packet_goes_to_the_peer_of_the_longest_prefix)
+{
+	static const char *const nets[] = {"0.0.0.0/0", "10.9.0.0/16", "10.9.0.0/24", "10.9.0.0/24", "fd00::/8"};
+	static const struct {
+		const char *address;
+		int peer; /* -1: none */
+	} cases[] = {{"10.9.0.1:53", 2}, {"10.9.1.1:53", 1}, {"192.0.2.1:53", 0}, {"[fd00::1]:53", 4}, {"[2001:db8::1]:53", -1}};
+	struct wg_device dev = {0};
+
+	for (size_t i = 0; i < COUNT(nets); i++) {
+		struct wg_allowedip ip;
+
+		ck_assert(allowedip_from_text(nets[i], &ip));
+		ck_assert_ptr_nonnull(wgdev_add_peer(&dev, (uint8_t[KEY_LEN]){(uint8_t)i}));
+		ck_assert_int_eq(wgdev_add_allowedip(&dev, &ip), 0);
+	}
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct endpoint ep;
+
+		ck_assert(endpoint_from_text(cases[i].address, 0, &ep));
+		ck_assert_ptr_eq(wgdev_peer_of(&dev, &ep), cases[i].peer < 0 ? NULL : &dev.peers[cases[i].peer]);
+	}
+	wgdev_free(&dev);
+}
+END_TEST
+
 Suite *suite_wgdev(void)
 {
 	Suite *s = suite_create("wgdev");
@@ -298,5 +324,6 @@ Suite *suite_wgdev(void)
 	tcase_add_test(a, an_allowed_ip_reads_and_prints_without_its_host_bits);
 	tcase_add_test(a, a_text_that_is_no_allowed_ip_is_refused);
 	tcase_add_test(a, the_longest_allowed_ip_fits);
+	tcase_add_test(a, a_packet_goes_to_the_peer_of_the_longest_prefix);
 	return s;
 }

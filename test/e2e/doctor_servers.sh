@@ -148,6 +148,14 @@ ends 1
 finds fail server 'though the tunnel to it works' 'whether wgmeetd runs there'
 only fail server
 
+what="both are blocked, of two servers behind one peer, in a tunnel that works"
+blocked 'meta l4proto { tcp, udp } th dport 54 drop; meta l4proto { tcp, udp } th'
+doctor alice "${alice[@]}" --server "$RUN_SERVER,$RUN_SERVER:54"
+open
+ends 1
+finds fail server 'though the tunnel to it works' 'whether wgmeetd runs there'
+only fail server
+
 what="nobody listens"
 doctor alice --zone "$ZONE" -c /dev/null --server "$SERVER:5309"
 ends 1
