@@ -324,7 +324,7 @@ static void revive(struct path *p, const struct wg_peer *peer, int64_t now_ms)
 	p->heard_tx = peer->tx_bytes;
 }
 
-bool path_ask_again(struct path *p, int64_t now_ms)
+bool path_renew_interest(struct path *p, int64_t now_ms)
 {
 	if (p->state != PATH_DIRECT || p->asking || p->ask_ms != PATH_NEVER ||
 	    now_ms - p->asked_ms < PATH_RENEW_MS + p->random % (PATH_RENEW_MS / 8))
@@ -336,7 +336,7 @@ bool path_ask_again(struct path *p, int64_t now_ms)
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s)
 {
 	bool anew = peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes || peer->last_handshake_s < p->handshake_s;
-	bool shook = peer->last_handshake_s != p->handshake_s, heard = shook || peer->rx_bytes > p->rx_bytes;
+	bool shook = peer->last_handshake_s != p->handshake_s, came = shook || peer->rx_bytes > p->rx_bytes, heard = came;
 	/* What we set ourselves is no news, nor that it failed. */
 	bool other = !endpoint_equal(&peer->endpoint, &p->endpoint) && !(p->set && endpoint_equal(&peer->endpoint, &p->before));
 
@@ -364,7 +364,7 @@ void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64
 	}
 	if (heard && p->state == PATH_PROBED)
 		p->unanswered_ms = PATH_NEVER;
-	if (other && (!heard || (path_state_is_without(p->state) && !path_has_session(p, now_ms)))) /* a peer that roams is heard */
+	if (other && (!came || (path_state_is_without(p->state) && !path_has_session(p, now_ms)))) /* a peer that roams is heard */
 		respect(p, now_ms);
 	else if (p->state == PATH_PROBED && p->poke_ms == PATH_NEVER)
 		; /* its first dump */
@@ -513,6 +513,8 @@ void path_renew(struct path *p, int64_t now_ms)
 	p->published.family = p->agreed.family = AF_UNSPEC;
 	if (path_state_is_without(p->state))
 		ask_soon(p, now_ms);
+	else if (!p->asking) /* the new one shall know of us, too */
+		p->asked_ms = now_ms - 2 * PATH_RENEW_MS;
 }
 
 void path_tell(struct path *p, int64_t now_ms)

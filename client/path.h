@@ -99,7 +99,7 @@ struct path {
 	int64_t other_ms;     /* it was set by others last, or roamed */
 	bool theirs;          /* the trial is of what others have set: nothing else is set meanwhile */
 	int64_t trial_ms;     /* PATH_NEVER: not begun */
-	unsigned trials;      /* since the path was lost */
+	unsigned trials;      /* since the path was lost, or somebody set its endpoint */
 	int64_t watch_ms;     /* until then dumps are wanted in quick succession */
 	int64_t poke_ms;      /* the next poke; PATH_NEVER */
 	int64_t poked_ms;     /* the first one of a row */
@@ -131,7 +131,7 @@ void path_init(struct path *p, const uint8_t key[KEY_LEN], uint32_t seed, int64_
 void path_see(struct path *p, const struct wg_peer *peer, int64_t now_ms, uint64_t wall_s);
 /* After a dump: it has a path, and is looked up nevertheless if that was long ago, because who does not ask is not told. Returns
  * whether it is. */
-bool path_ask_again(struct path *p, int64_t now_ms);
+bool path_renew_interest(struct path *p, int64_t now_ms);
 /* What became of PATH_DO_ASK. `ep` counts for LOOKUP_FOUND alone. */
 void path_answer(struct path *p, enum lookup_status status, const struct endpoint *ep, uint32_t ttl_s, int64_t now_ms);
 /* Something happened that may have ended the path. */

@@ -7,12 +7,13 @@
 
 #define AT_ONCE_US  500000 /* what of a budget may be used at once */
 #define OWN_LATER_MS 1000  /* after our address changed: so long the registry needs to see it */
-#define AGAIN_AT_ONCE 16   /* look-ups of peers with a path, at each dump: within a few minutes as many as a registry remembers */
+#define RENEWED      16384 /* look-ups of peers with a path, by all hosts of a network: a registry remembers twice as many */
+#define RENEWED_AT_ONCE 16 /* by this one, at a dump */
 #define VAIN         3     /* so many look-ups without any answer: the registry is gone */
 #define MAPPINGS     4     /* changes of where the registry sees us that are believed */
 #define MAPPINGS_MS  60000 /* until there was none for so long */
-#define OWN_AGAIN_MS 10000 /* after a vain look-up of this host's own key; then twice as long each time, */
-#define OWN_MOST_MS  300000 /* up to so long */
+#define OWN_AGAIN_MS 10000 /* after a vain look-up of this host's own key; with a peer's each time, */
+#define OWN_MOST_MS  300000 /* alone after twice as long each time, up to so long */
 
 /* ---- budgets ---- */
 
@@ -133,7 +134,7 @@ static void ask_own(struct paths *ps, int64_t now_ms)
 	for (size_t i = 0; i < ps->own_len; i++) {
 		struct paths_own *own = &ps->own[i];
 
-		if ((own->ask_ms == PATH_NEVER || own->vain > 0) &&
+		if (!own->asking && (own->ask_ms == PATH_NEVER || own->vain > 0) &&
 		    now_ms - own->asked_ms >= (own->vain > 0 ? OWN_AGAIN_MS : PATHS_OWN_MS))
 			own->ask_ms = now_ms;
 	}
@@ -245,6 +246,19 @@ static uint32_t peer_allowed(const struct wg_device *dev, const struct wg_peer *
 	return peer->allowed_len;
 }
 
+/* Where all know all, each host's share is by their number: if they were more, the registry would forget who waits for a lost peer. */
+static void renew_interests(struct paths *ps, size_t peers, int64_t now_ms)
+{
+	size_t left = peers > 0 ? RENEWED / peers : 0;
+
+	for (size_t i = 0, asked = 0; i < ps->len && left > 0 && asked < RENEWED_AT_ONCE; i++) {
+		if (paths_at(ps, i) == NULL || !path_is_up(paths_at(ps, i)))
+			continue;
+		left--;
+		asked += path_renew_interest(&ps->at[i]->path, now_ms);
+	}
+}
+
 int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uint64_t wall_s)
 {
 	size_t up = servers_up(ps);
@@ -272,8 +286,7 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 		if (paths_at(ps, i) != NULL && ps->at[i]->dump != ps->dump)
 			let_go(ps, ps->at[i]);
 	find_servers(ps, dev);
-	for (size_t i = 0, n = 0; i < ps->len && n < AGAIN_AT_ONCE; i++)
-		n += paths_at(ps, i) != NULL && path_ask_again(&ps->at[i]->path, now_ms);
+	renew_interests(ps, dev->peers_len, now_ms);
 	if (servers_up(ps) > up)
 		hurry(ps, now_ms);
 	return 0;

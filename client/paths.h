@@ -35,7 +35,7 @@ struct paths_own {
 	unsigned vain; /* answers in a row that had no endpoint */
 	int64_t ask_ms, asked_ms;
 	enum lookup_status answer;
-	struct endpoint at; /* the last one; AF_UNSPEC: never */
+	struct endpoint at; /* the last one; AF_UNSPEC: not known now */
 	int64_t at_ms;      /* when it said so last */
 	size_t peer;        /* the place of the peer through whom that server is reached; SIZE_MAX: none */
 };
@@ -93,7 +93,7 @@ void paths_free(struct paths *ps);
 /* Other servers, or another zone: what was known of the registry counts no more. No look-up is open. */
 void paths_use(struct paths *ps, const struct server_list *servers, int64_t now_ms);
 
-/* 0 or -ENOMEM: then nothing was looked at. */
+/* 0 or -ENOMEM: then not all peers were looked at. */
 int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uint64_t wall_s);
 /* The device is not there: all is forgotten but the look-ups that are open. */
 void paths_forget(struct paths *ps);

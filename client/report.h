@@ -28,7 +28,7 @@ enum report_magic { REPORT_HEAD = 0x77676d01, REPORT_PEER, REPORT_END };
 /* A name server, and what it says of this host. */
 struct report_server {
 	struct endpoint address; /* AF_UNSPEC: there is none to ask */
-	struct endpoint sees;    /* where it last saw this host; AF_UNSPEC: nowhere yet */
+	struct endpoint sees;    /* where it last saw this host; AF_UNSPEC: not known now */
 	uint32_t status;         /* of the last look-up of this host's key; REPORT_UNASKED */
 	uint32_t through;        /* the peer whom it is reached through: 1 + enum path_state; 0: none */
 	int64_t sees_ms;         /* since it said so last; REPORT_NEVER */
@@ -56,7 +56,7 @@ struct report_peer {
 	uint8_t key[KEY_LEN];
 	uint32_t state, why;         /* enum path_state, path_why */
 	uint32_t status;             /* of the last look-up; REPORT_UNASKED */
-	uint32_t trials;             /* since the path was lost, with one that runs */
+	uint32_t trials;             /* since the path was lost or set, with one that runs */
 	uint32_t keepalive_s;
 	uint32_t is_registry;        /* a name server is reached through it */
 	uint32_t is_asking;          /* a look-up is open */

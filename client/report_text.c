@@ -111,7 +111,7 @@ static void add_failure(struct text *t, const struct report_head *h, const struc
 	case LOOKUP_NOT_READY:
 		add(t, "the registry is not ready");
 		add_servers(t, h);
-		add(t, ": is its device there?");
+		add(t, ": is its device there, and may wgmeetd read it?");
 		break;
 	case LOOKUP_REFUSED:
 		add(t, "the name server refuses");

@@ -244,7 +244,7 @@ static void default_server(struct server_conf *s)
 
 _Noreturn static void help(const struct conf *c)
 {
-	printf("usage: wgmeetd [-c FILE] [--check | --print-zone | --print-metrics [--output FILE] | --init] [OPTION...]\n"
+	printf("usage: wgmeetd [-c FILE] [--check | --print-zone | --print-metrics | --init] [OPTION...]\n"
 	       "\n"
 	       "Publishes the endpoints that a WireGuard device sees of its peers, in DNS.\n"
 	       "\n"
@@ -254,7 +254,9 @@ _Noreturn static void help(const struct conf *c)
 	       "  --print-zone                       read the device once, print the zone as a master file\n"
 	       "  --print-metrics                    ask the server that runs for its metrics, and print them\n"
 	       "  --output FILE                      put those into that file\n"
-	       "  --init [--yes]                     look at this host, ask, and write a configuration; see --init --help\n"
+	       "  --init                             look at this host, ask, and write a configuration; see --init --help\n"
+	       "  --yes                              with --init: ask nothing\n"
+	       "  --dry-run                          with --init: write nothing\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "What the command line says goes before what the file says:\n");

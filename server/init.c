@@ -120,7 +120,7 @@ int init_main(int argc, char *argv[])
 
 	init_options_read(&plan, argc, argv);
 	if (geteuid() != 0)
-		diex("--init reads the WireGuard device and writes %s: run it as root (`sudo wgmeetd --init`)", plan.file);
+		diex("--init reads the WireGuard device and the firewall: run it as root (`sudo wgmeetd --init`)");
 	if (!plan.dry_run && lstat(plan.file, &st) == 0)
 		die_exists(plan.file);
 	family = init_value(&plan, "Family");

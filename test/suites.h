@@ -53,6 +53,7 @@ Suite *suite_path_evidence(void);
 Suite *suite_path_probe(void);
 Suite *suite_paths(void);
 Suite *suite_paths_own(void);
+Suite *suite_paths_renew(void);
 Suite *suite_metrics(void);
 Suite *suite_unixsock(void);
 Suite *suite_exporter(void);

@@ -67,7 +67,7 @@ START_TEST(but_so_often_that_the_registry_tells_of_it)
 
 	p.asked_ms = now - 2 * PATH_RENEW_MS;
 	meet_at("192.0.2.1:1");
-	ck_assert(path_ask_again(&p, now));
+	ck_assert(path_renew_interest(&p, now));
 	for (size_t i = 0; i < 9; i++) {
 		ck_assert_int_eq(next(), PATH_DO_ASK);
 		ck_assert_int_eq(path_wakes_at(&p), PATH_NEVER);
@@ -80,7 +80,7 @@ START_TEST(but_so_often_that_the_registry_tells_of_it)
 			hear();
 			shake_hands();
 			see_after(5000);
-		} while (!path_ask_again(&p, now));
+		} while (!path_renew_interest(&p, now));
 		ck_assert_int_ge(now - asked_ms, PATH_RENEW_MS);
 		ck_assert_int_le(now - asked_ms, PATH_RENEW_MS + PATH_RENEW_MS / 8 + 5000);
 	}
@@ -90,12 +90,12 @@ START_TEST(but_so_often_that_the_registry_tells_of_it)
 	ck_assert_int_eq(p.state, PATH_IDLE);
 	for (int i = 0; i < 200; i++) {
 		see_after(5000);
-		ck_assert(!path_ask_again(&p, now));
+		ck_assert(!path_renew_interest(&p, now));
 	}
 	hear();
 	shake_hands();
 	see();
-	ck_assert(path_ask_again(&p, now) && !path_ask_again(&p, now));
+	ck_assert(path_renew_interest(&p, now) && !path_renew_interest(&p, now));
 	ck_assert_int_eq(next(), PATH_DO_ASK);
 }
 END_TEST

@@ -85,7 +85,7 @@ static const struct sentence sentences[] = {
     {"not in the zone: has it ever reached the registry?", LOOKING, NEVER, FAILED(NOT_IN_ZONE)},
     {"not in the zone: has it ever reached the registry?", LOOKING, NEVER, FAILED(NOT_IN_ZONE), .is_asking = 1},
     {"not in the zone: does the registry publish itself?", LOOKING, NEVER, FAILED(NOT_IN_ZONE), .is_registry = 1},
-    {"the registry is not ready (203.0.113.10:53): is its device there?", LOOKING, NEVER, FAILED(NOT_READY), .problem = true},
+    {"the registry is not ready (203.0.113.10:53): is its device there, and may wgmeetd read it?", LOOKING, NEVER, FAILED(NOT_READY), .problem = true},
     {"the name server refuses (203.0.113.10:53): does it serve this zone, and us?", LOOKING, NEVER, FAILED(REFUSED),
         .problem = true},
     {"no answer from the registry (203.0.113.10:53)", LOOKING, NEVER, FAILED(NO_ANSWER), .problem = true},

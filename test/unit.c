@@ -27,7 +27,7 @@ int main(void)
 	    suite_init, suite_init_judge, suite_init_firewall,
 	    suite_doctor,
 	    suite_doctor_reads,
-	    suite_path, suite_path_evidence, suite_path_probe, suite_paths, suite_paths_own,
+	    suite_path, suite_path_evidence, suite_path_probe, suite_paths, suite_paths_own, suite_paths_renew,
 	    suite_metrics, suite_unixsock, suite_exporter,
 	};
 	char tmp[] = "/tmp/wgmeet-unit.XXXXXX";

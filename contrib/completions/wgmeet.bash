@@ -31,21 +31,16 @@ _wgmeet_keys() {
 
 # _wgmeet_options HELP - one a line, "--zone ZONE" if it takes a value.
 _wgmeet_options() {
-	sed -nE 's/^  (-c, )?(--[a-z-]+)( [^[ ][^ ]*)?( .*)?$/\2\3/p; s/^  (--[a-z]+), (--[a-z]+)$/\1\n\2/p' <<<"$1"
+	sed -nE 's/^  (-c, )?(--[a-z-]+)( [^[ ][^ ]*)?( .*)?$/\2\3/p' <<<"$1"
 }
 
 # _wgmeet_value OPTION - what may stand behind it; nothing if only the user can know.
 _wgmeet_value() {
 	case $1 in
-	-c | --config | --dump-file | --output | --metrics-socket) compgen -f -- "$cur" ;;
-	--state-directory) compgen -d -- "$cur" ;;
-	--user | --observer-user) compgen -u -- "$cur" ;;
-	--device) compgen -W "$(_wgmeet_devices)" -- "$cur" ;;
+	-c | --config | --output) compgen -f -- "$cur" ;;
+	--user) compgen -u -- "$cur" ;;
 	--family) compgen -W "wireguard amneziawg" -- "$cur" ;;
 	--fwmark) compgen -W "off" -- "$cur" ;;
-	--self) compgen -W "auto" -- "$cur" ;;
-	--publish) compgen -W "all listed" -- "$cur" ;;
-	--allow | --allow-browse) compgen -W "tunnel all none" -- "$cur" ;;
 	esac
 }
 
@@ -59,7 +54,7 @@ _wgmeet_option() {
 	fi
 	if [[ $prev == -c ]] || grep -qsE "^$prev " <<<"$options"; then
 		mapfile -t COMPREPLY < <(_wgmeet_value "$prev")
-		[[ $prev != -c && $prev != --config && $prev != *-file ]] || compopt -o filenames 2>/dev/null
+		[[ $prev != -c && $prev != --config && $prev != --output ]] || compopt -o filenames 2>/dev/null
 		return 0
 	fi
 	if [[ $cur == -* ]]; then

@@ -36,7 +36,6 @@ _wgmeetd() {
 	# "--zone ZONE" if it takes a value. bash takes "--zone=x" for three words.
 	options=$("$1" --help 2>/dev/null |
 		sed -nE 's/^  (-c, )?(--[a-z-]+)( [^[ ][^ ]*)?( .*)?$/\2\3/p; t; s/^  (--[a-z]+), (--[a-z]+)$/\1\n\2/p')
-	options+=$'\n'$("$1" --help 2>/dev/null | sed -nE 's/^  --[a-z-]+ \[(--[a-z-]+)\].*/\1/p') # what goes with another one
 	if [[ $cur == = ]]; then
 		cur=
 	elif [[ $prev == = ]]; then
@@ -44,7 +43,7 @@ _wgmeetd() {
 	fi
 	if [[ $prev == -c ]] || grep -qsE -e "^$prev " <<<"$options"; then
 		mapfile -t COMPREPLY < <(_wgmeetd_value "$prev")
-		[[ $prev != -c && $prev != --config && $prev != *-file ]] || compopt -o filenames 2>/dev/null
+		[[ $prev != -c && $prev != --config && $prev != --output && $prev != *-file && $prev != *-socket ]] || compopt -o filenames 2>/dev/null
 		return
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$(cut -d ' ' -f 1 <<<"$options")" -- "$cur")

@@ -34,7 +34,6 @@ function __wgmeetd_any
     end
     __wgmeetd_help | string match -r '^  (?:-c, )?--[a-z-]+(?: .*)?$' |
         string replace -r '^  (?:-c, )?(--[a-z-]+)(?: \S+)? *(.*)$' '$1\t$2'
-    __wgmeetd_help | string match -rg '^  --[a-z-]+ \[(--[a-z-]+)\]' # what goes with another one
     printf '%s\n' --help --version
 end
 

@@ -143,7 +143,7 @@ done
 for key in $client_keys; do
 	check "wgmeet.8 has $key" has_key wgmeet.8 "$key"
 done
-for option in $(long_options "$BUILD/wgmeetd" | grep -vE '^(config|check|print-zone|print-metrics|output|init|yes|help|version)$'); do
+for option in $(long_options "$BUILD/wgmeetd" | grep -vE '^(config|check|print-zone|print-metrics|output|init|yes|dry-run|help|version)$'); do
 	check "wgmeetd.conf.5 names --$option" grep -Eq -- "Option --$option\." "$dir/wgmeetd.conf.5"
 done
 

@@ -173,11 +173,8 @@ offers "wgmeetd --zone " ""
 for option in $("$BUILD/wgmeetd" --help | grep -oE '^  (-c, )?--[a-z-]+' | grep -oE -- '--.*'); do
 	offers_also "wgmeetd --" "$option"
 done
-# Only where the program has it.
-if "$BUILD/wgmeetd" --help | grep -q -e '--init \[--yes\]'; then
-	offers_also "wgmeetd --init --" --yes
-	offers "wgmeetd --init --ye" --yes
-fi
+offers "wgmeetd --init --ye" --yes
+offers "wgmeetd --init --dr" --dry-run
 shells="bash fish" # zsh goes on with options
 offers "wgmeet sync wg0 " ""
 shells="bash" # it is the one that takes these apart

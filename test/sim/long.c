@@ -197,7 +197,6 @@ static bool many_lost(bool verbose)
 	}
 	world_run(&w, 5 * MINUTE_MS);
 	for (uint16_t i = 2; i < MANY + 2; i++) {
-		if (judge_moves(&w,1,i)!=1) printf("%d %u %u %u\n", i, judge_moves(&w,1,i), judge_asks(&w,1,i), judge_kicks(&w,1,i));
 		must(&w, judge_moves(&w, 1, i) == 1, "one has not had its trial");
 		kicks += judge_kicks(&w, 1, i);
 	}
