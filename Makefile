@@ -102,7 +102,7 @@ $(addprefix $(BUILD)/test/,$(E2E)): $(BUILD)/test/%: $(BUILD)/test/e2e/%.o $(COM
 	$(LINK) $(call pkg,--libs,$(TEST_LIBS))
 
 # It is the client's other half of status.
-$(BUILD)/test/e2e/teller.o: INCLUDE = -iquote client -iquote common
+$(BUILD)/test/e2e/teller.o $(BUILD)/test/e2e/drip.o: INCLUDE = -iquote client -iquote common
 $(BUILD)/test/teller: $(patsubst %,$(BUILD)/client/%.o,reporter report path path_act paths)
 
 # What the benchmark of the client is helped by.

@@ -1,6 +1,7 @@
 /* wgmeet doctor: looks at this side of everything, and says what is wrong, and what to do about it. Changes nothing.
  *
- *     fork resolver and asker, look at the host, sandbox, wait for the asker, read the device, look peers up, judge, print
+ *     fork resolver and asker, look at the host, sandbox, read the device, wait for the asker, read it again, listen, look peers up,
+ *     judge, print
  */
 #include "doctor.h"
 
@@ -198,7 +199,7 @@ static void look(struct doctor *d)
 	if (has_zone)
 		doctor_ask_wait(&d->asker, &d->settings, &d->dns);
 	d->seen.dns = has_zone ? &d->dns : NULL;
-	/* Only now: what was asked may have woken a tunnel. */
+	/* Again: what was asked may have woken a tunnel. */
 	read_device(d);
 	doctor_look_ways(&d->seen);
 	if (has_zone && d->seen.device_error == 0)
@@ -224,9 +225,8 @@ static void print_finding(const struct doctor_finding *f)
 {
 	const char *colour = f->level == DOCTOR_OK ? output_green() : f->level == DOCTOR_WARN ? output_yellow() : output_bold();
 
-	printf("%s%-4s%s  %s%s%s: %s.", colour, doctor_level_word(f->level), output_reset(), f->check, f->about[0] != '\0' ? " " : "",
+	printf("%s%-4s%s  %s%s%s: %s.\n", colour, doctor_level_word(f->level), output_reset(), f->check, f->about[0] != '\0' ? " " : "",
 	    f->about, f->text);
-	putchar('\n');
 	if (f->remedy[0] != '\0')
 		printf("      -> %s.\n", f->remedy);
 }

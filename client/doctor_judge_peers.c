@@ -337,10 +337,9 @@ void doctor_judge_keeper(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet sync is run again and again, by %s", s->keeper == DOCTOR_TIMER ? "a timer" : "cron");
 	} else if (s->run_error == -ENOENT) {
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "nothing keeps the paths: neither wgmeet run is there, nor a timer or a line of a crontab for wgmeet sync");
-		if (s->root_socket)
+		if (s->drop_in != NULL)
 			doctor_advise(f, "Start it, as root, whose the device's socket is: `install -D -m 644 -t /etc/systemd/system/wgmeet@.service.d "
-			                 "/usr/share/doc/wgmeet/examples/wgmeet-userspace.conf && systemctl daemon-reload && systemctl enable --now "
-			                 "wgmeet@%s`", j->device);
+			                 "%s && systemctl daemon-reload && systemctl enable --now wgmeet@%s`", s->drop_in, j->device);
 		else
 			doctor_advise(f, "Start it: `systemctl enable --now wgmeet@%s`", j->device);
 	} else {

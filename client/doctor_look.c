@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "links.h"
 #include "reported.h"
 #include "wgdev_uapi.h"
 
 #define FILE_MOST 65536 /* octets that are read of a file */
+#define REPORT_MS 5000  /* for all that wgmeet run reports */
 
 static void look_at_link(struct doctor_seen *s)
 {
@@ -172,19 +174,31 @@ static bool has_timer(const char *device)
 	return false;
 }
 
-/* Whom it has no path to. */
+/* Whom it has no path to. The daemon may be another user's, who shall not make root wait. */
 static int read_report(struct doctor_seen *s, int fd)
 {
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + REPORT_MS, left_ms;
 	union report_message m;
-	uint32_t peers = 0;
-	int r;
+	int r = -ETIMEDOUT;
 
-	while ((r = reported_next(fd, REPORTED_ANSWER_MS, &m)) == 1 && m.magic == REPORT_PEER && peers++ < REPORT_PEERS_MAX)
+	while ((left_ms = end_ms - clock_ms(CLOCK_MONOTONIC)) > 0 && (r = reported_next(fd, (int)left_ms, &m)) == 1 && m.magic == REPORT_PEER)
 		if (s->run.is_up && report_is_problem(&m.peer) && s->lost_len++ < DOCTOR_LOST)
 			s->lost[s->lost_len - 1] = m.peer;
+	if (left_ms <= 0)
+		return -ETIMEDOUT;
 	return r < 0 ? r : r == 1 && m.magic == REPORT_END ? 0 : -EPROTO;
 }
 
+/* The packages' example, or make install's. */
+static const char *find_example(void)
+{
+	static const char *const files[] = {"/usr/local/share/doc/wgmeet/examples/wgmeet-userspace.conf",
+	    "/usr/share/doc/wgmeet/examples/wgmeet-userspace.conf"};
+
+	return access(files[0], F_OK) == 0 ? files[0] : files[1];
+}
+
+/* Whatever it is for. */
 static bool has_drop_in(const char *device)
 {
 	char pattern[128 + IFNAMSIZ];
@@ -206,8 +220,8 @@ static void look_at_keeper(struct doctor_seen *s, char *buf)
 	uid_t uid;
 	gid_t gid;
 
-	s->root_socket = wgdev_uapi_owner(device, &uid, &gid) && uid == 0 && !has_drop_in(device);
-
+	if (wgdev_uapi_owner(device, &uid, &gid) && uid == 0 && !has_drop_in(device))
+		s->drop_in = find_example();
 	s->run_error = fd < 0 ? fd : read_report(s, fd);
 	if (fd >= 0)
 		close(fd);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,17 @@ void log_name(const char *name)
 	out.name = name;
 }
 
+/* What is said may be from a file that somebody else wrote, and a terminal obeys more than ASCII's controls: in UTF-8 C1's begin with 0xc2. */
+static void quiet(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)text[i];
+
+		if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0 && i > 0 && (uint8_t)text[i - 1] == 0xc2))
+			text[i] = '?';
+	}
+}
+
 /* One write(2) a line: lines of several processes on one pipe do not mix. */
 static void line(int level, int err, const char *fmt, va_list ap)
 {
@@ -55,6 +67,7 @@ static void line(int level, int err, const char *fmt, va_list ap)
 		r = snprintf(buf + n, cap - n, ": %s", strerror(err));
 		n = (size_t)r < cap - n ? n + (size_t)r : cap - 1;
 	}
+	quiet(buf, n);
 	buf[n++] = '\n';
 	if (write(STDERR_FILENO, buf, n) < 0)
 		return; /* nobody to tell it to */

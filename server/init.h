@@ -18,6 +18,7 @@
 
 #define INIT_DEVICES 16
 #define INIT_ADDRS   8
+#define INIT_OWN     256
 #define INIT_OPTIONS 64
 #define INIT_ANSWER  512
 
@@ -41,8 +42,9 @@ struct init_host {
 	size_t devices_len;
 	int kernel_error; /* of the kernel's WireGuard: 0 or -errno */
 	bool has_admin;   /* CAP_NET_ADMIN */
-	struct endpoint public_addrs[INIT_ADDRS], private_addrs[INIT_ADDRS];
-	size_t public_len, private_len;
+	struct endpoint public_addrs[INIT_ADDRS], private_addrs[INIT_ADDRS]; /* to be named; port 0 */
+	struct endpoint own_addrs[INIT_OWN]; /* of all its devices; if they are so many there may be more */
+	size_t public_len, private_len, own_len;
 	char wan[IFNAMSIZ]; /* where others come from, mostly: the device of the default route; empty: not known */
 	char domain[256];   /* of the host's name; empty: none */
 	char stub[128];     /* who answers at 127.0.0.53; empty: nobody */

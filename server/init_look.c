@@ -102,12 +102,12 @@ static struct init_device *find_device(struct init_host *host, const char *name)
 	return NULL;
 }
 
-static void add(struct endpoint *list, size_t *len, const struct endpoint *ep)
+static void add(struct endpoint *list, size_t *len, size_t cap, const struct endpoint *ep)
 {
 	for (size_t i = 0; i < *len; i++)
 		if (endpoint_equal(&list[i], ep))
 			return;
-	if (*len < INIT_ADDRS)
+	if (*len < cap)
 		list[(*len)++] = *ep;
 }
 
@@ -132,10 +132,11 @@ static void look_addresses(struct init_host *host)
 		if (!endpoint_is_reachable(&ep))
 			continue;
 		ep.port = 0;
+		add(host->own_addrs, &host->own_len, INIT_OWN, &ep);
 		if (d != NULL)
-			add(d->addrs, &d->addrs_len, &ep);
+			add(d->addrs, &d->addrs_len, INIT_ADDRS, &ep);
 		else if (endpoint_is_private(&ep))
-			add(host->private_addrs, &host->private_len, &ep);
+			add(host->private_addrs, &host->private_len, INIT_ADDRS, &ep);
 	}
 	freeifaddrs(all);
 }
@@ -152,7 +153,7 @@ static void look_public(struct init_host *host)
 		for (size_t j = 0; j < host->devices_len; j++)
 			tunnel |= init_is_tunnel(&host->devices[j], &all[i]);
 		if (!tunnel)
-			add(host->public_addrs, &host->public_len, &all[i]);
+			add(host->public_addrs, &host->public_len, INIT_ADDRS, &all[i]);
 	}
 	if (n < 0)
 		warnx("cannot read this host's addresses: %s", strerror(-n));

@@ -128,19 +128,15 @@ bool init_is_local(const struct name *zone)
 bool init_is_foreign(const struct init_host *host, const struct listen_conf *l)
 {
 	struct endpoint at = l->at;
-	bool has = false;
 
 	at.port = 1;
-	if (l->device[0] != '\0' || !endpoint_is_reachable(&at))
+	if (l->device[0] != '\0' || !endpoint_is_reachable(&at) || host->own_len == INIT_OWN)
 		return false;
 	at.port = 0;
-	for (size_t i = 0; i < host->public_len; i++)
-		has |= endpoint_equal(&host->public_addrs[i], &at);
-	for (size_t i = 0; i < host->private_len; i++)
-		has |= endpoint_equal(&host->private_addrs[i], &at);
-	for (size_t i = 0; i < host->devices_len; i++)
-		has |= init_is_tunnel(&host->devices[i], &at);
-	return !has;
+	for (size_t i = 0; i < host->own_len; i++)
+		if (endpoint_equal(&host->own_addrs[i], &at))
+			return false;
+	return true;
 }
 
 static bool is_loopback(const struct endpoint *ep)

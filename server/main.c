@@ -56,14 +56,14 @@ static struct sandbox_user find_user(const char *name, const char *option, bool 
  * powers it keeps none but CAP_NET_ADMIN all the same, but root's files are its own. */
 static struct sandbox_user observer_user_of(const struct config *config, struct sandbox_user user)
 {
+	if (geteuid() != 0) /* it cannot become another one; see source_started_as() */
+		return user;
 	for (size_t i = 0; i < config->zones_len; i++) {
 		struct sandbox_user owner;
 
 		if (config->zones[i].device[0] == '\0' || !wgdev_uapi_owner(config->zones[i].device, &owner.uid, &owner.gid) ||
 		    owner.uid == user.uid)
 			continue;
-		if (geteuid() != 0)
-			return user; /* it cannot become that one; see source_started_as() */
 		info("the socket of device %s is for user %u alone: so the observer is that user", config->zones[i].device,
 		    (unsigned)owner.uid);
 		return owner;

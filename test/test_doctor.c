@@ -529,7 +529,7 @@ START_TEST(nothing_that_keeps_the_paths)
 	seen.run_error = -ENOENT;
 	expect_only(DOCTOR_WARN, "run", "nothing keeps the paths", "systemctl enable --now wgmeet@wg0");
 	ck_assert(strstr(find(DOCTOR_WARN, "run", "")->remedy, "wgmeet-userspace.conf") == NULL);
-	seen.root_socket = true;
+	seen.drop_in = "/usr/share/doc/wgmeet/examples/wgmeet-userspace.conf";
 	expect_only(DOCTOR_WARN, "run", "nothing keeps the paths", "wgmeet-userspace.conf && systemctl daemon-reload && systemctl enable");
 	seen.keeper = DOCTOR_TIMER;
 	judge();

@@ -18,6 +18,7 @@ static size_t text_len;
 /* A device with two peers, on a host with a public address. */
 static void setup(void)
 {
+	static const char *const own[] = {"192.0.2.1", "2001:db8::1", "192.168.7.1", "10.9.0.1", "fd00:9::1"};
 	struct init_device *d = &host.devices[0];
 
 	memset(&host, 0, sizeof(host));
@@ -30,6 +31,8 @@ static void setup(void)
 	host.public_addrs[host.public_len++] = util_endpoint("192.0.2.1");
 	host.public_addrs[host.public_len++] = util_endpoint("2001:db8::1");
 	host.private_addrs[host.private_len++] = util_endpoint("192.168.7.1");
+	for (size_t i = 0; i < COUNT(own); i++)
+		host.own_addrs[host.own_len++] = util_endpoint(own[i]);
 	plan.file = "/etc/wgmeet/wgmeetd.conf";
 	plan.device = d;
 	init_value_set(&plan, "Device", "wg0");

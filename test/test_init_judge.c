@@ -22,6 +22,8 @@ static size_t text_len;
 /* Nothing is wrong with it. */
 static void setup(void)
 {
+	static const char *const own[] = {"192.0.2.1", "192.168.7.1", "10.9.0.1"};
+
 	memset(&host, 0, sizeof(host));
 	memset(&plan, 0, sizeof(plan));
 	d = &host.devices[0];
@@ -35,6 +37,8 @@ static void setup(void)
 	host.has_admin = host.clock_synced = host.has_user = host.has_observer = host.has_state_directory = true;
 	host.public_addrs[host.public_len++] = util_endpoint("192.0.2.1");
 	host.private_addrs[host.private_len++] = util_endpoint("192.168.7.1");
+	for (size_t i = 0; i < COUNT(own); i++)
+		host.own_addrs[host.own_len++] = util_endpoint(own[i]);
 	host.now_s = NOW_S;
 	snprintf(host.wan, sizeof(host.wan), "eth0");
 	host.ruleset = strdup("{\"nftables\":[]}");

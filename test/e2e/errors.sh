@@ -40,6 +40,12 @@ mkdir "$LAB/state"
 chown "$OBSERVER_UID" "$LAB/state"
 to=(--zone "$ZONE" --server "$SERVER:$SERVER_PORT")
 
+# What stands in a file that somebody else wrote does nothing to a terminal.
+printf '[\033[2J]\nZone\302\233 = a\n' >"$LAB/evil.conf"
+out=$("$BIN/wgmeet" sync wgx -c "$LAB/evil.conf" 2>&1)
+matches "controls in a file: what is said of them" '\[\?\[2J\]' "$out"
+check "controls in a file: none is printed" test -z "$(LC_ALL=C tr -d '\n\040-\176' <<<"${out//$'\302?'/}")"
+
 # Options.
 wrong "wgmeetd: unknown option" 2 'no-such-option' "$BIN/wgmeetd" --no-such-option
 wrong "wgmeet: unknown option" 2 'no-such-option' "$BIN/wgmeet" --no-such-option

@@ -353,6 +353,14 @@ before=()
 # 14. An address that is not there; in public.
 init hub "${zone[@]}" --listen 10.9.0.99
 fault "an address that this host has not" 'this host has no address 10\.9\.0\.99' '--listen'
+for i in {1..12}; do # as many as containers' bridges bring
+	lab_in hub ip address add "172.16.$i.1/24" dev lo
+done
+init hub "${zone[@]}" --listen 172.16.12.1
+says_not "one of many that it has" 'this host has no address'
+for i in {1..12}; do
+	lab_in hub ip address del "172.16.$i.1/24" dev lo
+done
 init hub "${zone[@]}" --listen 10.9.0.1,203.0.113.10
 same "in public: exit status" 0 "$status"
 check "it has both addresses" grep -qx 'Listen = 10.9.0.1, 203.0.113.10' "$conf"

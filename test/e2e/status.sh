@@ -7,7 +7,7 @@
 . "$(dirname "$0")/json.bash" || exit 1
 e2e_enter "$@"
 [ -x "$BUILD/test/teller" ] || e2e_skip "no $BUILD/test/teller: make tests"
-cp "$BUILD/test/teller" "$BIN/"
+cp "$BUILD/test/teller" "$BUILD/test/drip" "$BIN/"
 
 schema='{"device": "string", "zone": "string", "daemon": "boolean", "present": "boolean", "up": "boolean", "public_key": "string|null",
 	"running": "number", "keepalive": "number", "servers": [{"server": "string|null", "status": "string",
@@ -135,6 +135,17 @@ check "status of another zone: looks up itself" grep -q '^  sync would: ' "$LAB/
 kill -s STOP "${lab_pid[teller]}"
 goes_on "a stopped daemon" 'going on without wgmeet run: it does not answer: is it stopped\?'
 kill -s CONT "${lab_pid[teller]}"
+
+# One that never comes to an end must not keep root waiting.
+lab_stop teller
+[ -d /run/wgmeet/wgone ] || mkdir -p /run/wgmeet/wgone
+lab_start drip one "$BIN/drip" wgone
+must lab_wait 5 grep -q ready "$LAB/drip.log"
+lab_in one timeout 40 "$BIN/wgmeet" doctor wgone "${without[@]}" >"$LAB/out" 2>"$LAB/err"
+matches "doctor and a daemon that reports without end: it is left" 'cannot be told how wgmeet run is: it does not answer' "$(cat "$LAB/out")"
+lab_stop drip KILL
+rm /run/wgmeet/wgone/status
+teller
 
 # ---- --watch ----
 
