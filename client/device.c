@@ -12,6 +12,7 @@
 
 #define TIMEOUT_MS 2000 /* a daemon that hangs is not waited for longer */
 #define CHANGE_MS  100  /* but for each change, which some have to work for */
+#define NETWORKS   16   /* of its own that count */
 
 _Noreturn void device_die(const struct device *d, int err)
 {
@@ -131,7 +132,8 @@ static unsigned prefix_length(const struct endpoint *mask)
 	return bits;
 }
 
-size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t cap)
+/* The networks of its own addresses. Returns how many, at most cap. */
+static size_t find_networks(const struct device *d, struct wg_allowedip *out, size_t cap)
 {
 	struct ifaddrs *all = NULL;
 	size_t n = 0;
@@ -150,6 +152,15 @@ size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t 
 	}
 	freeifaddrs(all);
 	return n;
+}
+
+void device_tunnel(const struct device *d, const struct wg_device *dev, struct plan_tunnel *out)
+{
+	struct wg_allowedip own[NETWORKS];
+
+	plan_tunnel_free(out);
+	if (plan_tunnel_build(dev, own, d != NULL ? find_networks(d, own, NETWORKS) : 0, out) < 0)
+		die("out of memory");
 }
 
 bool device_is_up(const struct device *d)

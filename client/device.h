@@ -2,6 +2,7 @@
 #ifndef WGMEET_DEVICE_H
 #define WGMEET_DEVICE_H
 
+#include "plan.h"
 #include "wgdev_kernel.h"
 #include "wgdev_uapi.h"
 
@@ -30,8 +31,9 @@ struct device_changed {
 /* Makes n changes, at most DEVICE_CHANGES. That a keepalive goes from 0 to N makes WireGuard send to the peer at once. 0; or
  * -ETIMEDOUT or -EAGAIN if the device's daemon does not answer: the changes behind that were not tried. */
 int device_change(struct device *d, const struct wg_change *changes, size_t n, struct device_changed *out);
-/* The networks of the device's own addresses. Returns how many, at most cap. */
-size_t device_networks(const struct device *d, struct wg_allowedip *out, size_t cap);
+/* What is inside the tunnel: the allowed IPs of `dev`, and the networks of the device's own addresses; d NULL: without those. What
+ * `out` had is freed. Dies if there is no memory. */
+void device_tunnel(const struct device *d, const struct wg_device *dev, struct plan_tunnel *out);
 bool device_is_up(const struct device *d); /* IFF_UP; true also if that cannot be told */
 void device_close(struct device *d);
 

@@ -25,7 +25,6 @@
 #include "sandbox.h"
 #include "verbs.h"
 
-#define NETWORKS 16   /* of the device's own that count */
 #define REPLY_MS 6000 /* WireGuard tries a handshake anew after 5 s */
 #define COUNT_MS 200  /* from a packet that comes to the device that has counted it */
 #define MUTE_MS 11500 /* whoever gets data, and has none to send, says so after 10 s (KEEPALIVE_TIMEOUT) */
@@ -89,16 +88,10 @@ static void look_up(struct doctor *d)
 
 static void read_device(struct doctor *d)
 {
-	struct wg_allowedip own[NETWORKS];
-	size_t own_len;
-
 	d->seen.device_error = device_look(&d->device, &d->dev);
 	if (d->seen.device_error < 0)
 		wgdev_reset(&d->dev);
-	own_len = d->seen.device_error == 0 ? device_networks(&d->device, own, NETWORKS) : 0;
-	plan_tunnel_free(&d->tunnel);
-	if (plan_tunnel_build(&d->dev, own, own_len, &d->tunnel) < 0)
-		die("out of memory");
+	device_tunnel(d->seen.device_error == 0 ? &d->device : NULL, &d->dev, &d->tunnel);
 }
 
 static bool is_silent(const struct doctor_server *s)

@@ -217,7 +217,7 @@ static void hurry(struct paths *ps, int64_t now_ms)
 }
 
 /* What a registry has said of this host holds no more; it is asked at that time. */
-static void own_is_unknown(struct paths *ps, int64_t ask_ms)
+static void forget_own(struct paths *ps, int64_t ask_ms)
 {
 	for (size_t i = 0; i < ps->own_len; i++) {
 		ps->own[i].at.family = AF_UNSPEC;
@@ -239,11 +239,11 @@ static size_t servers_up(const struct paths *ps)
 	return n;
 }
 
-static uint32_t peer_allowed(const struct wg_device *dev, const struct wg_peer *peer, struct wg_allowedip out[PATHS_ALLOWED])
+static void keep_allowed(struct paths_place *place, const struct wg_device *dev, const struct wg_peer *peer)
 {
 	for (size_t i = 0; i < PATHS_ALLOWED && i < peer->allowed_len; i++)
-		out[i] = dev->allowed[peer->allowed_off + i];
-	return peer->allowed_len;
+		place->allowed[i] = dev->allowed[peer->allowed_off + i];
+	place->allowed_len = peer->allowed_len;
 }
 
 /* Where all know all, each host's share is by their number: if they were more, the registry would forget who waits for a lost peer. */
@@ -266,7 +266,7 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 	ps->dumped_ms = now_ms;
 	ps->dump++;
 	if (dev->has_public_key != ps->has_key || memcmp(dev->public_key, ps->key, KEY_LEN) != 0)
-		own_is_unknown(ps, now_ms);
+		forget_own(ps, now_ms);
 	ps->has_key = dev->has_public_key;
 	memcpy(ps->key, dev->public_key, KEY_LEN);
 	for (size_t i = 0; i < dev->peers_len; i++) {
@@ -279,7 +279,7 @@ int paths_see(struct paths *ps, const struct wg_device *dev, int64_t now_ms, uin
 		if (place->dump == 0 && ps->dump > 1) /* somebody has added it to a device that we know */
 			place->path.why = PATH_WHY_CHANGED;
 		place->dump = ps->dump;
-		place->allowed_len = peer_allowed(dev, &dev->peers[i], place->allowed);
+		keep_allowed(place, dev, &dev->peers[i]);
 		path_see(&place->path, &dev->peers[i], now_ms, wall_s);
 	}
 	for (size_t i = 0; i < ps->len; i++)
@@ -372,7 +372,7 @@ static void registry_first(struct paths *ps)
 
 void paths_moved(struct paths *ps, int64_t now_ms)
 {
-	own_is_unknown(ps, now_ms + OWN_LATER_MS);
+	forget_own(ps, now_ms + OWN_LATER_MS);
 	registry_first(ps);
 }
 

@@ -49,8 +49,6 @@ void report_head_fill(const struct settings *settings, const struct paths *ps, c
 	memcpy(out->zone.wire, settings->zone.wire, settings->zone.len);
 	if (ps->has_key)
 		memcpy(out->key, ps->key, KEY_LEN);
-	for (size_t i = 0; i < ps->len; i++)
-		out->peers += paths_at(ps, i) != NULL;
 	out->servers_len = (uint32_t)ps->own_len;
 	for (size_t i = 0; i < ps->own_len; i++)
 		fill_server(ps, i, now_ms, &out->servers[i]);
@@ -87,7 +85,6 @@ bool report_peer_fill(const struct paths *ps, size_t place, int64_t now_ms, stru
 	out->keepalive_s = p->keepalive_s;
 	out->is_registry = is_registry(ps, place);
 	out->is_asking = p->asking;
-	out->is_waiting = p->want != PATH_DO_NOTHING;
 	out->allowed_len = ps->at[place]->allowed_len;
 	for (size_t i = 0; i < PATHS_ALLOWED && i < out->allowed_len; i++)
 		out->allowed[i] = ps->at[place]->allowed[i];
@@ -101,7 +98,6 @@ bool report_peer_fill(const struct paths *ps, size_t place, int64_t now_ms, stru
 	out->doubt_ms = p->state == PATH_PROBED ? since(p->poked_ms, now_ms) : REPORT_NEVER;
 	out->trial_ms = since(p->trial_ms, now_ms);
 	out->answered_ms = p->answered ? since(p->answered_ms, now_ms) : REPORT_NEVER;
-	out->heard_ms = since(p->heard_ms, now_ms);
 	out->unanswered_ms = since(p->unanswered_ms, now_ms);
 	out->ask_ms = p->ask_ms == PATH_NEVER ? REPORT_NEVER : p->ask_ms > now_ms ? p->ask_ms - now_ms : 0;
 	return true;
@@ -128,7 +124,7 @@ static bool is_server(const struct report_server *s)
 static bool is_head(const struct report_head *h)
 {
 	bool good = memchr(h->device, '\0', sizeof(h->device)) != NULL && name_is_sound(h->zone.wire, h->zone.len) &&
-	    h->is_there <= 1 && h->is_up <= 1 && h->peers <= REPORT_PEERS_MAX && h->servers_len <= SETTINGS_SERVERS &&
+	    h->is_there <= 1 && h->is_up <= 1 && h->servers_len <= SETTINGS_SERVERS &&
 	    h->mapping <= PATHS_MAPPING_EACH && h->keepalive_s <= UINT16_MAX && h->port <= UINT16_MAX && h->running_ms >= 0 &&
 	    is_age(h->running_ms) && is_age(h->told_ms);
 
@@ -148,9 +144,9 @@ static bool is_peer(const struct report_peer *p)
 		if (!is_allowed(&p->allowed[i]))
 			return false;
 	return p->state <= PATH_IDLE && p->why <= PATH_WHY_CHANGED && p->status <= REPORT_UNASKED &&
-	    p->keepalive_s <= UINT16_MAX && p->is_registry <= 1 && p->is_asking <= 1 && p->is_waiting <= 1 &&
+	    p->keepalive_s <= UINT16_MAX && p->is_registry <= 1 && p->is_asking <= 1 &&
 	    is_endpoint(&p->endpoint) && is_endpoint(&p->published) && is_endpoint(&p->tried) && p->state_ms >= 0 &&
-	    is_age(p->state_ms) && is_age(p->doubt_ms) && is_age(p->trial_ms) && is_age(p->answered_ms) && is_age(p->heard_ms) &&
+	    is_age(p->state_ms) && is_age(p->doubt_ms) && is_age(p->trial_ms) && is_age(p->answered_ms) &&
 	    is_age(p->unanswered_ms) && is_age(p->ask_ms);
 }
 

@@ -17,7 +17,7 @@
 #define REPORT_ONCE  '1'
 #define REPORT_WATCH 'w'
 
-#define REPORT_VERSION   3
+#define REPORT_VERSION   4
 #define REPORT_NEVER     (-1)            /* an age: it has not happened; a time to come: it will not */
 #define REPORT_UNASKED   LOOKUP_STATUSES /* a look-up's status: it has no answer yet */
 #define REPORT_PEERS_MAX (1u << 20)      /* the kernel's own limit */
@@ -41,7 +41,6 @@ struct report_head {
 	uint8_t key[KEY_LEN]; /* this host's; zero: it has none */
 	uint32_t is_there;    /* the device */
 	uint32_t is_up;       /* packets may pass it */
-	uint32_t peers;
 	uint32_t servers_len;
 	struct report_server servers[SETTINGS_SERVERS];
 	uint32_t mapping;     /* enum paths_mapping */
@@ -60,7 +59,6 @@ struct report_peer {
 	uint32_t keepalive_s;
 	uint32_t is_registry;        /* a name server is reached through it */
 	uint32_t is_asking;          /* a look-up is open */
-	uint32_t is_waiting;         /* something is to be sent to it when it is its turn */
 	uint32_t allowed_len;        /* allowed IPs, of which there are at most PATHS_ALLOWED here */
 	struct wg_allowedip allowed[PATHS_ALLOWED];
 	struct endpoint endpoint;    /* in the device */
@@ -72,7 +70,6 @@ struct report_peer {
 	int64_t doubt_ms;            /* PATH_PROBED: since it is */
 	int64_t trial_ms;            /* since the trial that runs began; REPORT_NEVER: none does */
 	int64_t answered_ms;         /* since that status */
-	int64_t heard_ms;            /* since anything came from it, or this program began to look */
 	int64_t unanswered_ms;       /* since it does not answer what is sent to it; REPORT_NEVER: it does */
 	int64_t ask_ms;              /* until it is looked up; REPORT_NEVER */
 };

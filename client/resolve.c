@@ -89,7 +89,8 @@ static void name_instance(struct in_flight *f)
 		diex("a zone without room for a peer: this is a bug");
 }
 
-void slot_finish(struct in_flight *f, enum lookup_status status)
+/* What a question came to: another server is asked, or it is over. */
+static void finish(struct in_flight *f, enum lookup_status status)
 {
 	struct resolving *r = f->r;
 
@@ -202,7 +203,7 @@ static const uint8_t *key_of(const struct in_flight *f)
 static void end_one(struct in_flight *f)
 {
 	if (--f->waits_for == 0)
-		slot_finish(f, f->address_status != LOOKUP_FOUND ? f->address_status : f->txt_status);
+		finish(f, f->address_status != LOOKUP_FOUND ? f->address_status : f->txt_status);
 }
 
 /* A peer need not have a TXT. */
@@ -241,7 +242,7 @@ static void ask_rest(struct in_flight *f, enum lookup_status status)
 	bool address = f->reply.addrs_len == 0, txt = f->lookup.with_txt != 0 && !f->reply.has_txt;
 
 	if (status != LOOKUP_FOUND || (!address && !txt)) {
-		slot_finish(f, status);
+		finish(f, status);
 		return;
 	}
 	f->address_status = address ? LOOKUP_NO_ADDRESS : LOOKUP_FOUND;
@@ -266,7 +267,7 @@ static void on_srv(void *arg, enum lookup_status status, const uint8_t *msg, siz
 		if (f->aliases++ < REPLY_ALIASES)
 			slot_ask(f);
 		else
-			slot_finish(f, LOOKUP_BAD_ANSWER);
+			finish(f, LOOKUP_BAD_ANSWER);
 		return;
 	}
 	ask_rest(f, status);
@@ -276,7 +277,7 @@ static void on_list(void *arg, enum lookup_status status, const uint8_t *msg, si
 {
 	struct in_flight *f = arg;
 
-	slot_finish(f, status == LOOKUP_FOUND ? lists_read(f, msg, len) : status);
+	finish(f, status == LOOKUP_FOUND ? lists_read(f, msg, len) : status);
 }
 
 void slot_ask(struct in_flight *f)

@@ -103,8 +103,6 @@ struct resolving {
 struct in_flight *slot_take(struct resolving *r, const struct lookup *lookup);
 void slot_ask(struct in_flight *f);
 void slot_free(struct in_flight *f);
-/* What a question came to: another server is asked, or it is over. */
-void slot_finish(struct in_flight *f, enum lookup_status status);
 
 bool resolving_has_room(const struct resolving *r);
 
@@ -117,7 +115,7 @@ void lists_start(struct resolving *r, const struct lookup *lookup);
 void lists_continue(struct resolving *r);
 /* Nothing is in flight that would wake the process. */
 bool lists_are_idle(const struct resolving *r);
-/* An answer's message, for slot_finish(). */
+/* An answer's message. Returns what the question came to. */
 enum lookup_status lists_read(struct in_flight *f, const uint8_t *msg, size_t len);
 void lists_answered(struct in_flight *f, enum lookup_status status);
 

@@ -9,7 +9,6 @@
 #include "log.h"
 
 #define TRIALS_SAID 3 /* in vain, before that is worth a line */
-#define NETWORKS 16 /* of the device's own that count */
 #define SOON_MS  500
 #define COST     10 /* a dump has at most a tenth of the time */
 #define AT_ONCE  64 /* of what others send; then the rest has its turn */
@@ -187,12 +186,8 @@ void running_look(struct run *r)
 
 static bool is_in_tunnel(struct run *r, const struct endpoint *ep)
 {
-	struct wg_allowedip own[NETWORKS];
-
 	if (!r->tunnel_known) {
-		plan_tunnel_free(&r->tunnel);
-		if (plan_tunnel_build(&r->dev, own, device_networks(&r->device, own, NETWORKS), &r->tunnel) < 0)
-			die("out of memory");
+		device_tunnel(&r->device, &r->dev, &r->tunnel);
 		r->tunnel_known = true;
 	}
 	return plan_tunnel_has(&r->tunnel, ep);

@@ -7,13 +7,9 @@
 #include "log.h"
 #include "sandbox.h"
 
-#define NETWORKS 16 /* of the device's own that count */
-
 void session_start(struct session *s)
 {
-	struct wg_allowedip own[NETWORKS];
 	struct sandbox_user owner;
-	size_t own_len;
 	bool userspace = s->settings.device[0] != '\0' && wgdev_uapi_owner(s->settings.device, &owner.uid, &owner.gid);
 
 	log_init("wgmeet", s->settings.verbose);
@@ -23,9 +19,7 @@ void session_start(struct session *s)
 	    .keepalive_s = (uint16_t)s->settings.keepalive_s};
 	if (s->settings.device[0] != '\0')
 		device_open(&s->device, s->settings.device, s->settings.family, &s->dev);
-	own_len = s->settings.device[0] != '\0' ? device_networks(&s->device, own, NETWORKS) : 0;
-	if (plan_tunnel_build(&s->dev, own, own_len, &s->tunnel) < 0)
-		die("out of memory");
+	device_tunnel(s->settings.device[0] != '\0' ? &s->device : NULL, &s->dev, &s->tunnel);
 }
 
 struct looking {

@@ -23,8 +23,8 @@
 #define INIT_ANSWER  512
 
 /* So that the service may read a device whose socket is root's. */
-#define INIT_DROP_IN  "wgmeetd-userspace.conf"
-#define INIT_DROP_INS "/etc/systemd/system/wgmeetd.service.d"
+#define INIT_DROP_IN     "wgmeetd-userspace.conf"
+#define INIT_DROP_IN_DIR "/etc/systemd/system/wgmeetd.service.d"
 
 /* Is the device's port the same after the next start? */
 enum init_port { INIT_PORT_UNKNOWN, INIT_PORT_FIXED, INIT_PORT_RANDOM };

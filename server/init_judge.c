@@ -87,9 +87,9 @@ static void judge_socket(const struct init_host *host, const struct init_plan *p
 	init_say(r, INIT_WARN, "device", "its socket is root's, which the service is not: without the drop-in " INIT_DROP_IN
 	         " it cannot read the device, and answers with SERVFAIL");
 	if (host->drop_in != NULL)
-		init_todo(r, "`install -D -m 644 -t " INIT_DROP_INS " %s`, and `systemctl daemon-reload`", host->drop_in);
+		init_todo(r, "`install -D -m 644 -t " INIT_DROP_IN_DIR " %s`, and `systemctl daemon-reload`", host->drop_in);
 	else
-		init_todo(r, "put it into " INIT_DROP_INS ", it is among the examples of the documentation; and `systemctl daemon-reload`");
+		init_todo(r, "put it into " INIT_DROP_IN_DIR ", it is among the examples of the documentation; and `systemctl daemon-reload`");
 }
 
 static void judge_device(const struct init_host *host, const struct init_plan *plan, struct init_report *r)

@@ -215,7 +215,7 @@ static void look_drop_in(struct init_host *host)
 	static const char *const examples[] = {"/usr/share/doc/wgmeetd/examples/" INIT_DROP_IN,
 	    "/usr/local/share/doc/wgmeet/examples/" INIT_DROP_IN};
 
-	host->has_drop_in = access(INIT_DROP_INS "/" INIT_DROP_IN, F_OK) == 0;
+	host->has_drop_in = access(INIT_DROP_IN_DIR "/" INIT_DROP_IN, F_OK) == 0;
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples) && host->drop_in == NULL; i++)
 		if (access(examples[i], F_OK) == 0)
 			host->drop_in = examples[i];

@@ -104,9 +104,9 @@ void init_print_start(const struct init_plan *plan, const struct init_host *host
 	fputs("\nStart it, and look:\n\n", out);
 	if (init_lacks_drop_in(host, plan)) {
 		if (host->drop_in != NULL)
-			fprintf(out, "  install -D -m 644 -t " INIT_DROP_INS " %s\n", host->drop_in);
+			fprintf(out, "  install -D -m 644 -t " INIT_DROP_IN_DIR " %s\n", host->drop_in);
 		else
-			fputs("  # put " INIT_DROP_IN " into " INIT_DROP_INS "\n", out);
+			fputs("  # put " INIT_DROP_IN " into " INIT_DROP_IN_DIR "\n", out);
 		fputs("  systemctl daemon-reload\n", out);
 	}
 	if (host->has_systemd && usual)

@@ -13,9 +13,9 @@
 static void drip(int fd, const char *device)
 {
 	struct report_head head = {.magic = REPORT_HEAD, .version = REPORT_VERSION, .is_there = true, .is_up = true,
-	    .peers = REPORT_PEERS_MAX, .told_ms = REPORT_NEVER};
+	    .told_ms = REPORT_NEVER};
 	struct report_peer peer = {.magic = REPORT_PEER, .doubt_ms = REPORT_NEVER, .trial_ms = REPORT_NEVER,
-	    .answered_ms = REPORT_NEVER, .heard_ms = REPORT_NEVER, .unanswered_ms = REPORT_NEVER, .ask_ms = REPORT_NEVER};
+	    .answered_ms = REPORT_NEVER, .unanswered_ms = REPORT_NEVER, .ask_ms = REPORT_NEVER};
 
 	snprintf(head.device, sizeof(head.device), "%s", device);
 	name_from_text("wg.test", &head.zone);
