@@ -10,24 +10,13 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "dns_message.h"
 #include "log.h"
-#include "wire.h"
 
 #define TIMEOUT_MS 1000 /* of the first try; c-ares doubles it */
 #define TRIES      3
 #define TCP_MS     7000 /* over TCP c-ares asks once: as long as the tries over UDP take in all */
-#define UDP_SIZE   1232
-#define CLASS_IN   1
-#define TYPE_OPT   41
-#define COOKIE     10 /* the EDNS option */
-#define FLAG_RD    0x0100
-#define FLAG_TC    0x02
-
-enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADCOOKIE = 7 /* its low bits */ };
-
-#define MESSAGE      (12 + NAME_MAX_LEN + 4 + 11 + 4 + REPLY_COOKIE)
-#define TCP_ASKING   512 /* at once; c-ares writes all of them in one call, which takes 1024 (IOV_MAX) */
-#define COOKIE_LOOKS 16  /* answers one after the other without one: the server has none */
+#define TCP_ASKING 512 /* at once; c-ares writes all of them in one call, which takes 1024 (IOV_MAX) */
 
 /* Over one transport. */
 struct way {
@@ -46,9 +35,7 @@ struct server {
 	size_t asking; /* in flight or waiting */
 	size_t window, window_most;
 	int64_t lost_us; /* when the window was last made smaller */
-	uint8_t cookie[REPLY_COOKIE]; /* ours, and the server's behind it once it is known */
-	size_t cookie_len;
-	unsigned looks;
+	struct dns_cookie cookie;
 	int64_t quickest_us; /* answer */
 	bool plain;    /* it knows no EDNS */
 	bool answered; /* something, once */
@@ -122,7 +109,7 @@ static void open_way(struct way *way, int flags, bool system)
 	struct ares_options options = {
 	    /* NOCHECKRESP: a SERVFAIL or REFUSED comes to us as what it is. EDNS: else what is behind 512 octets is cut off. */
 	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | flags,
-	    .ednspsz = UDP_SIZE,
+	    .ednspsz = DNS_UDP_SIZE,
 	    .timeout = (flags & ARES_FLAG_USEVC) != 0 ? TCP_MS : TIMEOUT_MS,
 	    .tries = TRIES,
 	    .ndots = 1,
@@ -189,8 +176,8 @@ static void open_server(struct dns *dns, struct server *s, const struct endpoint
 {
 	*s = (struct server){.dns = dns, .ep = *ep, .udp = {.server = s, .last = &s->udp.first},
 	    .tcp = {.server = s, .last = &s->tcp.first}, .window = DNS_WINDOW, .window_most = DNS_WINDOW_MOST,
-	    .cookie_len = REPLY_COOKIE_CLIENT};
-	get_random(dns, s->cookie, REPLY_COOKIE_CLIENT);
+	    .cookie.len = REPLY_COOKIE_CLIENT};
+	get_random(dns, s->cookie.at, REPLY_COOKIE_CLIENT);
 	open_way(&s->udp, ARES_FLAG_IGNTC, false);
 	open_way(&s->tcp, ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN, false);
 	set_server(&s->udp);
@@ -260,35 +247,6 @@ bool dns_has_answered(const struct dns *dns, size_t server)
 
 /* ---- questions ---- */
 
-static size_t write_query(struct question *q, uint8_t out[MESSAGE])
-{
-	const struct server *s = q->server;
-	struct wire_writer w = {.buf = out, .cap = MESSAGE};
-	uint16_t id;
-
-	q->plain = s->plain;
-	get_random(s->dns, &id, sizeof(id));
-	wire_put16(&w, id);
-	wire_put16(&w, FLAG_RD);
-	wire_put16(&w, 1);
-	wire_put32(&w, 0);
-	wire_put16(&w, q->plain ? 0 : 1);
-	wire_put(&w, q->name.wire, q->name.len);
-	wire_put16(&w, q->type);
-	wire_put16(&w, CLASS_IN);
-	if (q->plain)
-		return w.at;
-	wire_put8(&w, 0);
-	wire_put16(&w, TYPE_OPT);
-	wire_put16(&w, UDP_SIZE);
-	wire_put32(&w, 0);
-	wire_put16(&w, (uint16_t)(4 + s->cookie_len));
-	wire_put16(&w, COOKIE);
-	wire_put16(&w, (uint16_t)s->cookie_len);
-	wire_put(&w, s->cookie, s->cookie_len);
-	return w.at;
-}
-
 static struct way *way_of(const struct question *q)
 {
 	return q->tcp ? &q->server->tcp : &q->server->udp;
@@ -301,9 +259,13 @@ static bool is_full(const struct way *way)
 
 static void send_question(struct question *q)
 {
-	uint8_t msg[MESSAGE];
-	size_t len = write_query(q, msg);
+	uint8_t msg[DNS_QUESTION];
+	uint16_t id;
+	size_t len;
 
+	get_random(q->server->dns, &id, sizeof(id));
+	q->plain = q->server->plain;
+	len = dns_write_question(id, &q->name, q->type, q->plain ? NULL : &q->server->cookie, msg);
 	q->sent_us = clock_us(CLOCK_MONOTONIC);
 	way_of(q)->asking++;
 	ares_send(way_of(q)->ares, msg, (int)len, on_answer, q);
@@ -362,64 +324,17 @@ static void move_window(struct question *q, bool lost, bool good)
 		s->window = s->window + 2 < s->window_most ? s->window + 2 : s->window_most;
 }
 
-/* A server that knows us by its cookie limits us not. It is asked for with each question, and a newer one counts (RFC 7873
- * section 5.3). To read an answer for it is dear; mostly it has the one that we know. */
-static void take_cookie(struct server *s, const uint8_t *msg, size_t len, bool bad)
-{
-	uint8_t before[REPLY_COOKIE];
-
-	if (s->cookie_len > REPLY_COOKIE_CLIENT && memmem(msg, len, s->cookie, s->cookie_len) != NULL)
-		return;
-	if (!bad && s->looks >= COOKIE_LOOKS)
-		return;
-	memcpy(before, s->cookie, sizeof(before));
-	reply_read_cookie(msg, len, s->cookie, &s->cookie_len);
-	s->looks = memcmp(before, s->cookie, sizeof(before)) == 0 ? s->looks + 1 : 0;
-}
-
-/* Who has given a cookie gives ours back with each answer: one without it is of somebody who has not seen the question (RFC 7873
- * section 5.3), or of another server behind that address. TCP tells which. */
-static bool may_be_forged(const struct question *q, const uint8_t *msg, size_t len)
-{
-	const struct server *s = q->server;
-
-	return !q->tcp && !q->plain && s->cookie_len > REPLY_COOKIE_CLIENT && memmem(msg, len, s->cookie, REPLY_COOKIE_CLIENT) == NULL;
-}
-
-static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t len)
-{
-	if (ares_status == ARES_ETIMEOUT)
-		return LOOKUP_NO_ANSWER;
-	if (ares_status == ARES_ECONNREFUSED || ares_status == ARES_ECANCELLED)
-		return LOOKUP_UNREACHABLE;
-	if (ares_status != ARES_SUCCESS || len < 12)
-		return LOOKUP_BAD_ANSWER;
-	switch (msg[3] & 0xf) {
-	case NOERROR:
-		return get16(msg + 6) > 0 ? LOOKUP_FOUND : LOOKUP_NOT_IN_ZONE;
-	case NXDOMAIN:
-		return LOOKUP_NOT_IN_ZONE;
-	case SERVFAIL:
-		return LOOKUP_NOT_READY;
-	case NOTIMP:
-	case REFUSED:
-		return LOOKUP_REFUSED;
-	default:
-		return LOOKUP_BAD_ANSWER;
-	}
-}
-
 /* Is it worth asking the same server for the same another time, in another way? */
 static bool ask_otherwise(struct question *q, const uint8_t *msg, size_t len)
 {
-	uint8_t rcode = msg[3] & 0xf;
+	enum dns_rcode rcode = dns_rcode(msg);
 
-	if (rcode == FORMERR && !q->plain) { /* an old server (RFC 6891 section 7) */
+	if (rcode == DNS_FORMERR && !q->plain) { /* an old server (RFC 6891 section 7) */
 		q->server->plain = true;
-	} else if (rcode == BADCOOKIE && !q->plain && !q->again) { /* RFC 7873 section 5.3 */
-		take_cookie(q->server, msg, len, true);
+	} else if (rcode == DNS_BADCOOKIE && !q->plain && !q->again) { /* RFC 7873 section 5.3 */
+		dns_take_cookie(&q->server->cookie, msg, len, true);
 		q->again = true;
-	} else if ((msg[2] & FLAG_TC) != 0 && !q->tcp) {
+	} else if (dns_is_truncated(msg) && !q->tcp) {
 		q->tcp = true;
 	} else {
 		return false;
@@ -428,12 +343,28 @@ static bool ask_otherwise(struct question *q, const uint8_t *msg, size_t len)
 	return true;
 }
 
+static enum lookup_status status_of(int ares_status, const uint8_t *msg, size_t len)
+{
+	if (ares_status == ARES_ETIMEOUT)
+		return LOOKUP_NO_ANSWER;
+	if (ares_status == ARES_ECONNREFUSED || ares_status == ARES_ECANCELLED)
+		return LOOKUP_UNREACHABLE;
+	return ares_status == ARES_SUCCESS && len >= 12 ? dns_status(msg) : LOOKUP_BAD_ANSWER;
+}
+
+/* An answer without the cookie of who has one is of somebody who has not seen the question (RFC 7873 section 5.3), or of another
+ * server behind that address. TCP tells which. */
+static bool may_be_forged(const struct question *q, const uint8_t *msg, size_t len)
+{
+	return !q->tcp && !q->plain && dns_lacks_cookie(&q->server->cookie, msg, len);
+}
+
 static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *msg, int msg_len)
 {
 	struct question *q = arg;
 	size_t len = msg != NULL && msg_len > 0 ? (size_t)msg_len : 0;
 	enum lookup_status status = status_of(ares_status, msg, len);
-	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && (msg[2] & FLAG_TC) != 0;
+	bool whole = ares_status == ARES_SUCCESS && len >= 12, truncated = whole && dns_is_truncated(msg);
 
 	way_of(q)->asking--;
 	if (ares_status == ARES_ECANCELLED && !way_of(q)->refused) { /* dns_renew() */
@@ -449,7 +380,7 @@ static void on_answer(void *arg, int ares_status, int timeouts, unsigned char *m
 		return;
 	}
 	if (whole) {
-		take_cookie(q->server, msg, len, false);
+		dns_take_cookie(&q->server->cookie, msg, len, false);
 		if (ask_otherwise(q, msg, len))
 			return;
 	}

@@ -46,6 +46,7 @@ Suite *suite_ask(void);
 Suite *suite_device(void);
 Suite *suite_poke(void);
 Suite *suite_dns(void);
+Suite *suite_dns_message(void);
 Suite *suite_push(void);
 Suite *suite_hear(void);
 Suite *suite_path(void);

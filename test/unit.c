@@ -19,7 +19,7 @@ int main(void)
 	    suite_zone, suite_zone_kept, suite_zone_records, suite_snapshot, suite_state, suite_source,
 	    suite_names, suite_snapshot_check, suite_lookup, suite_wire, suite_device, suite_poke, suite_record, suite_ranges, suite_cookie, suite_rrl,
 	    suite_interest, suite_notify,
-	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_plan, suite_reply, suite_output, suite_settings,
+	    suite_query, suite_answer, suite_access, suite_ask, suite_dns, suite_dns_message, suite_plan, suite_reply, suite_output, suite_settings,
 	    suite_push,
 	    suite_hear,
 	    suite_report,
