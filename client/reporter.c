@@ -293,6 +293,15 @@ static bool serve(struct reporter *r, struct reporter_client *c, short events, c
 	return c->stage == REPORTER_WAITS || now_ms - c->moved_ms < REPORTER_CUT_MS;
 }
 
+bool reporter_is_called(const struct reporter *r, const struct pollfd p[REPORTER_FDS])
+{
+	bool called = p[0].revents != 0;
+
+	for (size_t i = 0; i < REPORTER_CLIENTS; i++)
+		called |= r->clients[i].fd >= 0 && r->clients[i].stage == REPORTER_ASKED_NOTHING && p[1 + i].revents != 0;
+	return called;
+}
+
 void reporter_serve(struct reporter *r, const struct pollfd p[REPORTER_FDS], const struct paths *ps, const struct report_head *head,
     int64_t now_ms)
 {

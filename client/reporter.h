@@ -52,6 +52,8 @@ size_t reporter_fill(const struct reporter *r, struct pollfd p[REPORTER_FDS]);
 int64_t reporter_wakes_at(const struct reporter *r);
 /* Is there anybody to tell? If not, reporter_serve() needs no head. */
 bool reporter_is_asked(const struct reporter *r);
+/* After poll(2): does somebody begin to ask? */
+bool reporter_is_called(const struct reporter *r, const struct pollfd p[REPORTER_FDS]);
 /* Never waits. `p` is as it was filled and came back from poll(2). */
 void reporter_serve(struct reporter *r, const struct pollfd p[REPORTER_FDS], const struct paths *ps, const struct report_head *head,
     int64_t now_ms);

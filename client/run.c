@@ -238,6 +238,10 @@ static void report(struct run *r, const struct pollfd p[REPORTER_FDS])
 	static struct report_head head;
 	int64_t now = running_now_ms();
 
+	/* What has come to life since the last dump, somebody may see by ping already. */
+	if (reporter_is_called(&r->reporter, p) && now >= r->dump_least_ms && now - r->paths.dumped_ms >= PATHS_WATCH_MS)
+		running_look(r);
+	now = running_now_ms();
 	r->daemon.is_there = r->ifindex != 0;
 	if (reporter_is_asked(&r->reporter))
 		report_head_fill(&r->settings, &r->paths, &r->daemon, now, &head);

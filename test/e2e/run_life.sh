@@ -46,6 +46,10 @@ forget_bob() {
 	lab_in alice wg set wgalice peer "$(lab_pub bob)" remove
 }
 
+shows() { # OCTETS - that alice has received from bob
+	[ "$(state alice bob rx_bytes)" -ge "$1" ]
+}
+
 settings() { # all of the device but what changes by itself
 	lab_in "$1" wg showconf "wg$1" | sort
 }
@@ -93,6 +97,11 @@ check "the name server is there: alice and bob find each other" lab_wait 30 lab_
 check "and her log has where she is seen" lab_wait 15 log_says alice "registry at $RUN_SERVER:53 sees us at $(lab_seen alice)"
 echo "# $(($(day_ms) - began)) ms after it was"
 check "alice says so" lab_wait 10 in_state alice bob direct
+for i in 1 2 3; do
+	lab_in alice ping -q -c 3 -i 0.02 -s 1000 "${lab_addr[bob]}" >/dev/null
+	received=$(lab_peer alice bob transfer | cut -d ' ' -f 1)
+	check "what status shows is of now, time $i: $received octets" lab_wait 1 shows "$received"
+done
 check "and why carol is not found" lab_wait 15 state_why alice carol 'not in the zone'
 lab_in alice wg set wgalice peer "$(lab_pub carol)" remove
 forget_bob
