@@ -99,6 +99,7 @@ struct doctor_seen {
 	struct report_peer lost[DOCTOR_LOST]; /* peers to whom it has no path: the first ones */
 	size_t lost_len;                      /* of all of them */
 	enum doctor_keeper keeper;
+	bool has_systemd; /* it runs */
 	const char *drop_in; /* that wgmeet@.service needs, because only root may open the device's socket; NULL: it has one, or needs none */
 };
 

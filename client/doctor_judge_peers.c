@@ -290,8 +290,10 @@ static void judge_lost(struct judging *j)
 			doctor_advise(f, "Set the address that it has in your network, here and in the same way there: `wg set %s peer %s endpoint "
 			                 "ADDRESS:PORT`; or let the NAT send back what comes from within (hairpin, NAT loopback)", j->device, key);
 		else
-			doctor_advise(f, "Run this there, too. See that each has the other's public key, and both the same preshared key or none; else "
-			                 "one of the NATs gives each destination another port: forward the WireGuard port in it, to its host");
+			doctor_advise(f, "See that it is on, its device up, and wgmeet run there: `wgmeet doctor` there says more. Each has the other's "
+			                 "public key, and both the same preshared key or none? Then one of the NATs gives each destination another port, "
+			                 "as a Linux router may that does not drop what comes unasked: drop that there, or forward the WireGuard port "
+			                 "to its host");
 	}
 	if (s->lost_len > DOCTOR_LOST)
 		doctor_say(j, DOCTOR_WARN, "path", NULL, "and there is no path to %zu more peers: `wgmeet status %s`", s->lost_len - DOCTOR_LOST,
@@ -337,7 +339,9 @@ void doctor_judge_keeper(struct judging *j)
 		doctor_say(j, DOCTOR_OK, "run", NULL, "wgmeet sync is run again and again, by %s", s->keeper == DOCTOR_TIMER ? "a timer" : "cron");
 	} else if (s->run_error == -ENOENT) {
 		f = doctor_say(j, DOCTOR_WARN, "run", NULL, "nothing keeps the paths: neither wgmeet run is there, nor a timer or a line of a crontab for wgmeet sync");
-		if (s->drop_in != NULL)
+		if (!s->has_systemd)
+			doctor_advise(f, "Start it, as root, where it is started again: `wgmeet run %s`", j->device);
+		else if (s->drop_in != NULL)
 			doctor_advise(f, "Start it, as root, whose the device's socket is: `install -D -m 644 -t /etc/systemd/system/wgmeet@.service.d "
 			                 "%s && systemctl daemon-reload && systemctl enable --now wgmeet@%s`", s->drop_in, j->device);
 		else

@@ -220,6 +220,7 @@ static void look_at_keeper(struct doctor_seen *s, char *buf)
 	uid_t uid;
 	gid_t gid;
 
+	s->has_systemd = access("/run/systemd/system", F_OK) == 0;
 	if (wgdev_uapi_owner(device, &uid, &gid) && uid == 0 && !has_drop_in(device))
 		s->drop_in = find_example();
 	s->run_error = fd < 0 ? fd : read_report(s, fd);

@@ -257,11 +257,11 @@ static void add_nat(struct text *t, const struct report_head *h, const struct re
 	else if (h->mapping == PATHS_MAPPING_EACH)
 		add(t, "our NAT gives each destination another port");
 	else if (h->mapping == PATHS_MAPPING_SAME)
-		add(t, "it does not look for us, the keys differ, or its NAT gives each destination another port");
+		add(t, "it is off, does not look for us, the keys differ, or its NAT gives each destination another port");
 	else if (p->trials < TRIALS_FEW)
 		add(t, "it does not look for us yet, or its NAT or ours gives each destination another port");
 	else
-		add(t, "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port");
+		add(t, "it is off, wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port");
 }
 
 /* What the registry says of it. */
@@ -274,12 +274,12 @@ static void add_answer(struct text *t, const struct report_head *h, const struct
 	} else if (p->status != LOOKUP_FOUND) {
 		add_failure(t, h, p);
 	} else {
-		add(t, "the registry had it");
+		add(t, "the registry last saw it");
 		if (tried && endpoint_equal(&p->tried, &p->published))
 			add(t, " there");
 		else
 			add_endpoint(t, " at ", &p->published);
-		add_span(t, " ", p->answered_ms);
+		add_span(t, ", as it said ", p->answered_ms);
 		add(t, " ago");
 		if (tried) {
 			add(t, ": ");

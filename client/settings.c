@@ -10,6 +10,7 @@
 #include "log.h"
 #include "records.h"
 #include "wgdev_kernel.h"
+#include "wgdev_uapi.h"
 
 static const char *parse_server(const struct conf_option *o, const char *value, void *place)
 {
@@ -67,14 +68,37 @@ static const struct conf_option options[] = {
     {CLIENT("Verbose", "verbose", NULL, "say what is looked at, too", conf_parse_bool, verbose)},
 };
 
-#define WHICH_ZONE "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/%s.conf%s"
-
-/* A misspelt device has no file either. */
-static const char *no_device(const struct settings *settings)
+/* Another device than was meant has no file either. */
+static const char *wrong_device(const char *device)
 {
-	bool is_there = settings->device[0] == '\0' || settings->has_file || if_nametoindex(settings->device) != 0;
+	char path[64 + IFNAMSIZ], line[64];
+	bool is_wireguard = false;
+	FILE *fp;
 
-	return is_there ? "" : "; and is that the device? There is none of that name here, see `wg show interfaces`";
+	if (if_nametoindex(device) == 0)
+		return "; and is that the device? There is none of that name here, see `wg show interfaces`";
+	snprintf(path, sizeof(path), "/sys/class/net/%s/uevent", device);
+	fp = fopen(path, "re");
+	if (fp == NULL || wgdev_uapi_exists(device)) /* who cannot look does not know */
+		is_wireguard = true;
+	while (fp != NULL && fgets(line, sizeof(line), fp) != NULL)
+		is_wireguard |= strcmp(line, "DEVTYPE=wireguard\n") == 0;
+	if (fp != NULL)
+		fclose(fp);
+	return is_wireguard ? "" : "; and is that the device? It is none of WireGuard's, see `wg show interfaces`";
+}
+
+#define WHICH_ZONE "which zone? Give --zone, or "
+
+static const char *which_zone(const struct settings *settings)
+{
+	static char out[256];
+
+	if (settings->device[0] == '\0')
+		return WHICH_ZONE "name the device, whose file " SETTINGS_DIR "/DEVICE.conf has it";
+	snprintf(out, sizeof(out), WHICH_ZONE "Zone = in " SETTINGS_DIR "/%s.conf%s", settings->device,
+	    settings->has_file ? "" : wrong_device(settings->device));
+	return out;
 }
 
 #define OPTIONS_LEN (sizeof(options) / sizeof(*options))
@@ -204,7 +228,7 @@ unsigned settings_reread(struct settings *settings, int argc, char *argv[], cons
 	settings->argv_errors = c.errors;
 	read_file(&c, settings, file);
 	if (c.errors == 0 && settings->zone.len == 0 && !usage->may_lack_zone)
-		conf_wrong(&c, 0, WHICH_ZONE, settings->device[0] != '\0' ? settings->device : "DEVICE", no_device(settings));
+		conf_wrong(&c, 0, "%s", which_zone(settings));
 	return c.errors;
 }
 
@@ -227,5 +251,5 @@ bool settings_has_server(const struct server_list *list, const struct endpoint *
 void settings_need_zone(const struct settings *settings)
 {
 	if (settings->zone.len == 0)
-		die_usage(WHICH_ZONE, settings->device, no_device(settings));
+		die_usage("%s", which_zone(settings));
 }

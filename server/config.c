@@ -219,7 +219,7 @@ const struct peer_conf *config_find_peer(const struct zone_conf *zone, const uin
 static void default_metrics(struct server_conf *s)
 {
 	s->metrics_given = s->metrics_socket[0] != '\0';
-	if (!s->metrics_given && access("/run/wgmeetd", F_OK) == 0)
+	if (!s->metrics_given && access(CONFIG_METRICS_DIR, F_OK) == 0)
 		snprintf(s->metrics_socket, sizeof(s->metrics_socket), "%s", CONFIG_METRICS);
 	if (strcmp(s->metrics_socket, "none") == 0)
 		s->metrics_socket[0] = '\0';
@@ -264,7 +264,7 @@ _Noreturn static void help(const struct conf *c)
 	exit(EXIT_FINE);
 }
 
-enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_PRINT_METRICS, OPT_OUTPUT, OPT_INIT, OPT_YES, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
+enum { OPT_CHECK = 1, OPT_PRINT_ZONE, OPT_PRINT_METRICS, OPT_OUTPUT, OPT_INIT, OPT_YES, OPT_DRY_RUN, OPT_HELP, OPT_VERSION, OPT_TABLE = 256 };
 
 static const struct option own_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -274,6 +274,7 @@ static const struct option own_options[] = {
     {"output", required_argument, NULL, OPT_OUTPUT},
     {"init", no_argument, NULL, OPT_INIT},
     {"yes", no_argument, NULL, OPT_YES},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {0},
@@ -297,9 +298,11 @@ static const char *read_argv(struct conf *c, struct config *config, struct zone_
 			config->print_metrics = true;
 		} else if (opt == OPT_OUTPUT) {
 			config->output = optarg;
-		} else if (opt == OPT_INIT || opt == OPT_YES) {
+		} else if (opt == OPT_INIT) {
 			/* It is looked for before all else, see init_is_wanted(). */
-			die_usage("%s", opt == OPT_INIT ? "write --init in full" : "--yes goes with --init");
+			die_usage("write --init in full");
+		} else if (opt == OPT_YES || opt == OPT_DRY_RUN) {
+			die_usage("%s goes with --init", opt == OPT_YES ? "--yes" : "--dry-run");
 		} else if (opt == OPT_HELP || opt == 'h') {
 			help(c);
 		} else if (opt == OPT_VERSION) {

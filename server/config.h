@@ -17,7 +17,8 @@
 #define CONFIG_ALLOWED   64
 #define CONFIG_WORKERS   64
 #define CONFIG_LABEL     40
-#define CONFIG_METRICS   "/run/wgmeetd/metrics"
+#define CONFIG_METRICS_DIR "/run/wgmeetd"
+#define CONFIG_METRICS   CONFIG_METRICS_DIR "/metrics"
 
 struct name_server {
 	struct name name;

@@ -150,6 +150,14 @@ static void judge_self(const struct init_host *host, const struct init_plan *pla
 	}
 }
 
+/* Right below a top-level domain where domains are sold; in "test" none are (RFC 6761). */
+static bool is_whole_domain(const struct name *zone, const char *text)
+{
+	const char *dot = strchr(text, '.');
+
+	return dot != NULL && strchr(dot + 1, '.') == NULL && strcmp(dot, ".test") != 0 && !init_is_local(zone);
+}
+
 static void judge_zone(const struct init_plan *plan, struct init_report *r)
 {
 	struct name local;
@@ -163,6 +171,10 @@ static void judge_zone(const struct init_plan *plan, struct init_report *r)
 		init_say(r, INIT_WARN, "zone", "%s has no dot: if there is such a top-level domain, whoever asks this host for names in it finds "
 		         "none", text);
 		init_todo(r, "take a name below a domain of yours, or one such as wg.home.arpa");
+	} else if (is_whole_domain(&plan->zone, text)) {
+		init_say(r, INIT_WARN, "zone", "%s is a whole domain: whoever asks this host for other names in it finds none, and if it is "
+		         "delegated here everybody does", text);
+		init_todo(r, "take a name below it, such as wg.%s", text);
 	} else {
 		init_say(r, INIT_OK, "zone", "%s", text);
 	}

@@ -110,13 +110,18 @@ int64_t metrics_server_wakes_at(void)
 
 int metrics_server_print(const struct server_conf *conf, const char *output)
 {
-	const char *path = conf->metrics_socket[0] != '\0' ? conf->metrics_socket : CONFIG_METRICS;
+	static const char default_path[] = CONFIG_METRICS;
+	const char *path = conf->metrics_socket[0] != '\0' ? conf->metrics_socket : default_path;
 	struct metrics m = {0};
 	int fd = scrape_open(path), e = fd < 0 ? fd : scrape_read(fd, &m);
 	bool up = e == 0;
 
 	if (!up) {
-		warnx("no metrics from %s: %s", path, scrape_error(e));
+		if (e == -ENOENT && path == default_path && access(CONFIG_METRICS_DIR, F_OK) < 0)
+			warnx("no metrics from %s: wgmeetd was started without that directory: `install -d " CONFIG_METRICS_DIR "`, then start "
+			      "it anew", path);
+		else
+			warnx("no metrics from %s: %s", path, scrape_error(e));
 		metrics_free(&m);
 	}
 	if (!up && output == NULL)

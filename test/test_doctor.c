@@ -527,6 +527,8 @@ END_TEST
 START_TEST(nothing_that_keeps_the_paths)
 {
 	seen.run_error = -ENOENT;
+	expect_only(DOCTOR_WARN, "run", "nothing keeps the paths", "as root, where it is started again: `wgmeet run wg0`");
+	seen.has_systemd = true;
 	expect_only(DOCTOR_WARN, "run", "nothing keeps the paths", "systemctl enable --now wgmeet@wg0");
 	ck_assert(strstr(find(DOCTOR_WARN, "run", "")->remedy, "wgmeet-userspace.conf") == NULL);
 	seen.drop_in = "/usr/share/doc/wgmeet/examples/wgmeet-userspace.conf";

@@ -55,18 +55,23 @@ static void teardown(void)
 	text = NULL;
 }
 
-static void judge_as(const char *listen, const char *self)
+static void judge_zone_as(const char *zone, const char *listen, const char *self)
 {
 	free(text);
 	report = (struct init_report){.out = open_memstream(&text, &text_len)};
 	ck_assert_ptr_nonnull(report.out);
-	ck_assert_ptr_null(init_take_zone("wg.example.com", &plan));
+	ck_assert_ptr_null(init_take_zone(zone, &plan));
 	ck_assert_ptr_null(init_take_listen(listen, &plan));
 	ck_assert_ptr_null(init_take_self(self, &plan));
 	init_plan_finish(&plan, &host);
 	init_judge_devices(&host, &report);
 	init_judge_all(&host, &plan, held, held_len, &report);
 	ck_assert_int_eq(fclose(report.out), 0);
+}
+
+static void judge_as(const char *listen, const char *self)
+{
+	judge_zone_as("wg.example.com", listen, self);
 }
 
 static void judge(void)
@@ -210,20 +215,18 @@ END_TEST
 
 START_TEST(the_zone)
 {
-	judge();
-	says("ok", "wg.example.com", NULL);
-	ck_assert_ptr_null(init_take_zone("wg.local", &plan));
-	free(text);
-	report = (struct init_report){.out = open_memstream(&text, &text_len)};
-	init_judge_all(&host, &plan, held, held_len, &report);
-	ck_assert_int_eq(fclose(report.out), 0);
-	says("warn", "wg.local is in local", "wg.home.arpa");
-	ck_assert_ptr_null(init_take_zone("com", &plan));
-	free(text);
-	report = (struct init_report){.out = open_memstream(&text, &text_len)};
-	init_judge_all(&host, &plan, held, held_len, &report);
-	ck_assert_int_eq(fclose(report.out), 0);
-	says("warn", "com has no dot", "wg.home.arpa");
+	static const struct {
+		const char *zone, *level, *says, *remedy;
+	} zones[] = {
+	    {"wg.example.com", "ok", "wg.example.com", NULL}, {"wg.local", "warn", "wg.local is in local", "wg.home.arpa"},
+	    {"com", "warn", "com has no dot", "wg.home.arpa"}, {"example.com", "warn", "example.com is a whole domain", "wg.example.com"},
+	    {"wg.lan", "ok", "wg.lan", NULL}, {"wg.test", "ok", "wg.test", NULL}, {"home.arpa", "ok", "home.arpa", NULL},
+	};
+
+	for (size_t i = 0; i < COUNT(zones); i++) {
+		judge_zone_as(zones[i].zone, "10.9.0.1", "auto");
+		says(zones[i].level, zones[i].says, zones[i].remedy);
+	}
 }
 END_TEST
 

@@ -117,28 +117,28 @@ static const struct sentence sentences[] = {
     {"to be tried at 203.0.113.7:51820 when it is its turn: what was sent to it was not answered", TRYING, WORKED, ASKED,
         .why = PATH_WHY_SILENCE},
     /* tried in vain */
-    {"no answer at 203.0.113.7:51820 for 40 s: tried once; the registry had it there 3 s ago: "
+    {"no answer at 203.0.113.7:51820 for 40 s: tried once; the registry last saw it there, as it said 3 s ago: "
      "it does not look for us yet, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 1,
         .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry last saw it there, as it said 3 s ago: "
+     "it is off, wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .problem = true},
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry last saw it there, as it said 3 s ago: "
      "our NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6, .mapping = PATHS_MAPPING_EACH,
         .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
-     "it does not look for us, the keys differ, or its NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6,
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry last saw it there, as it said 3 s ago: "
+     "it is off, does not look for us, the keys differ, or its NAT gives each destination another port", LOOKING, NEVER, ASKED, .trials = 6,
         .mapping = PATHS_MAPPING_SAME, .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: "
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry last saw it there, as it said 3 s ago: "
      "it is behind the same NAT as this host, which does not let its own packets back in", LOOKING, NEVER, ASKED, .trials = 6,
         .mapping = PATHS_MAPPING_SAME, .sees = "203.0.113.7:1024", .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry had it there 3 s ago: is it down, or its port closed?",
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; the registry last saw it there, as it said 3 s ago: is it down, or its port closed?",
         LOOKING, NEVER, ASKED, .trials = 6, .is_registry = 1, .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and now again; the registry had it there 3 s ago: "
-     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
-    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and to be tried again; the registry had it there 3 s ago: "
-     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
-    {"no answer at 203.0.113.9:9 for 40 s: tried 3 times; the registry had it at 203.0.113.7:51820 3 s ago: "
-     "wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and now again; the registry last saw it there, as it said 3 s ago: "
+     "it is off, wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 7, .trial_ms = S(2), .problem = true},
+    {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times, and to be tried again; the registry last saw it there, as it said 3 s ago: "
+     "it is off, wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", TRYING, NEVER, ASKED, .trials = 6, .problem = true},
+    {"no answer at 203.0.113.9:9 for 40 s: tried 3 times; the registry last saw it at 203.0.113.7:51820, as it said 3 s ago: "
+     "it is off, wgmeet does not run there, the keys differ, or its NAT or ours gives each destination another port", LOOKING, NEVER, ASKED, .trials = 3, .endpoint = "203.0.113.9:9",
         .problem = true},
     {"no answer at 203.0.113.7:51820 for 40 s: tried 6 times; no answer from the registry (203.0.113.10:53)", LOOKING, WORKED,
         FAILED(NO_ANSWER), .trials = 6, .problem = true},
@@ -155,7 +155,7 @@ static const struct sentence sentences[] = {
         .why = PATH_WHY_SILENCE, FAILED(NOT_IN_ZONE)},
     {"lost a moment ago (what was sent to it was not answered): being looked up", .state = PATH_LOOKING, .state_ms = 10, WORKED,
         .why = PATH_WHY_SILENCE, .is_asking = 1, ASKED}, /* that answer is of before */
-    {"lost 40 s ago (what was sent to it was not answered): the registry had it at 203.0.113.7:51820 3 s ago", LOOKING, WORKED,
+    {"lost 40 s ago (what was sent to it was not answered): the registry last saw it at 203.0.113.7:51820, as it said 3 s ago", LOOKING, WORKED,
         .why = PATH_WHY_SILENCE, ASKED},
 };
 

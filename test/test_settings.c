@@ -338,7 +338,7 @@ static const struct {
     {&sync_like, "a234567890123456 --zone wg.example.com", "it is no name of a network device"},
     {&lookup_like, "somebody a/b --zone wg.example.com", "a/b: it is no name"},
     {&sync_like, "wgtest9", "which zone? Give --zone"},
-    {&browse_like, "", "which zone? Give --zone, or Zone = in " SETTINGS_DIR "/DEVICE.conf"},
+    {&browse_like, "", "which zone? Give --zone, or name the device, whose file " SETTINGS_DIR "/DEVICE.conf has it"},
     {&browse_like, "--zone .", "--zone = .: it is no domain name"},
     {&browse_like, "--zone a..b", "--zone = a..b: it is no domain name"},
     {&browse_like, "--zone=", "--zone"},

@@ -445,6 +445,10 @@ status=0
 out=$(lab_in hub "$BIN/wgmeetd" --yes --zone "$ZONE" 2>&1) || status=$?
 same "--yes alone: exit status" 2 "$status"
 says "--yes alone: it is named" '--yes goes with --init'
+status=0
+out=$(lab_in hub "$BIN/wgmeetd" --dry-run --zone "$ZONE" 2>&1) || status=$?
+same "--dry-run alone: exit status" 2 "$status"
+says "--dry-run alone: it is named" '--dry-run goes with --init'
 init hub "${zone[@]}" --name-server "ns1.example.net" --name-server "ns.$ZONE 203.0.113.10" --listen 10.9.0.1,203.0.113.10
 says "name servers that are given" "^  $ZONE\. .* NS +ns1\.example\.net\.\$"
 says "with glue for those in the zone" "^  ns\.$ZONE\. .* A +203\.0\.113\.10\$"

@@ -95,7 +95,7 @@ peer: $(key bob)
   in DNS: 192.0.2.2:1002 (T ago)
   latest handshake: never
   transfer: 0 B received, 0 B sent
-  path: no answer at 192.0.2.2:1002 for T: tried once; the registry had it there T ago: $nat
+  path: no answer at 192.0.2.2:1002 for T: tried once; the registry last saw it there, as it said T ago: $nat
 
 peer: $(key carol)
   endpoint: (none)
