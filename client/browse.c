@@ -172,7 +172,9 @@ static void say_why(const struct found *f, const struct lookup *question)
 	const char *text = lookup_status_text((enum lookup_status)f->end.status);
 	char name[NAME_TEXT];
 
-	if (question->kind != LOOKUP_LIST)
+	if (question->kind == LOOKUP_NAME && f->end.status == LOOKUP_NOT_IN_ZONE)
+		warnx("%s: %s; or none has that name: Name = in its [Peer], on the registry", name_to_text(&f->end.instance, name), text);
+	else if (question->kind != LOOKUP_LIST)
 		warnx("%s: %s", name_to_text(&f->end.instance, name), text);
 	else if (f->end.lists_failed > 0)
 		warnx("%u of %u lists failed, and the peers on them are missing: %s: %s", f->end.lists_failed, f->end.lists,

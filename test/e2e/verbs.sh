@@ -320,6 +320,9 @@ for subject in alice ALICE alice._wireguard._udp.$ZONE alice.$ZONE; do
 done
 run lookup alice "${options[@]}"
 same "lookup without a device" "alice._wireguard._udp.$ZONE" "$(head -n 1 "$LAB/out")"
+run lookup nobody wgone
+same "lookup of a name that none has: exit status" 1 $status
+matches "lookup of a name that none has: says so" 'not in the zone.*or none has that name' "$(cat "$LAB/err")"
 run lookup "$(key bob)" wgone --json
 check "lookup --json: the schema" fits "$schema_peers_device" "$LAB/out"
 json_is "lookup --json: one peer" '[.status, (.peers | length), .peers[0].endpoint]' '["found",1,"192.0.2.2:1002"]'
